@@ -37,7 +37,7 @@ LAYERS = (
     ("weights",),
     ("models",),  # a network with its card: from a run, from weights, or as it is
     ("evaluation", "summaries"),
-    ("reports", "explanation", "features"),
+    ("reports", "explanation", "features", "recipes"),
     ("checks",),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons"),

@@ -39,6 +39,7 @@ COMMANDS = {
     "lab": "Open a web page to inspect networks, train, compare runs and learn.",
     "data": "List the named data sets, describe one, or draw how its images are augmented.",
     "models": "List the available networks, paper by paper.",
+    "recipes": "List papers' recipes for training, or describe one.",
     "geometry": "Solve the lecture's exercises: output size, padding, parameters, multiply-adds.",
 }
 

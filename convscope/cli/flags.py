@@ -69,8 +69,13 @@ def given_settings(flags: TrainConfig, file: Mapping[str, Any]) -> set[str]:
 
 
 def config_of(flags: TrainConfig) -> TrainConfig:
-    """The settings alone."""
-    return TrainConfig(**{name: getattr(flags, name) for name in settings_of(TrainConfig)})
+    """The settings alone, with those of a recipe where neither a flag nor a file gave any."""
+    config = TrainConfig(**{name: getattr(flags, name) for name in settings_of(TrainConfig)})
+    if config.recipe is None:
+        return config
+    from convscope.training.recipe import with_recipe  # noqa: PLC0415 -- torch
+
+    return with_recipe(config, vars(flags).get(_GIVEN, {}))
 
 
 def _choices(one: SettingField, about: Parameter) -> Any:

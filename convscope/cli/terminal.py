@@ -73,6 +73,7 @@ def print_result(
             "run": str(result.run),
             "test": result.test.to_dict(),
             "seconds": result.seconds,
+            **({} if result.recipe is None else {"recipe": result.recipe.to_dict()}),
         }
         print_json(output)
     metrics, run = result.test, shell_word(result.run)
@@ -80,6 +81,8 @@ def print_result(
     trust = " --trust" if is_own else ""
     terminal.note("")
     terminal.note(f"Test {metrics.describe()} in {result.seconds:.1f} s.")
+    if result.recipe is not None:
+        terminal.note(in_flags(result.recipe.describe()))
     terminal.note(f"Run:   {run}   (report.html shows curves, confusion, worst mistakes)")
     next_steps = [
         f"convscope predict {run} IMAGE...{trust}",

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.data.augment_kinds import SHIFTED, Kind, Sampling, flip_probability
+from convscope.data.augment_kinds import SHIFTED, CropPadding, Kind, Sampling, flip_probability
 
 POSITION, FLIP, WINDOW = 0, 2, 3
 """Which of an image's random numbers decide what: two for where a window lies, one for whether it
@@ -115,16 +115,21 @@ def augment(
 
 
 def crop_and_flip(
-    batch: Tensor, corners: NDArray[np.int64], flipped: NDArray[np.bool_], *, padding: int
+    batch: Tensor,
+    corners: NDArray[np.int64],
+    flipped: NDArray[np.bool_],
+    *,
+    padding: int,
+    mode: CropPadding = "constant",
 ) -> Tensor:
     """Augment a batch of bytes (n, h, w, c) on the CPU; the result has the same shape.
 
-    Each image gets a black border of `padding` pixels and is cropped to its old size at its corner
-    (n, 2), one of (2·padding + 1)² positions. A row of a window is copied as one item, as its
-    pixels lie side by side. `batch` itself is returned where nothing happens.
+    Each image gets a border of `padding` pixels, see `bordered`, and is cropped to its old size at
+    its corner (n, 2), one of (2·padding + 1)² positions. A row of a window is copied as one item,
+    as its pixels lie side by side. `batch` itself is returned where nothing happens.
     """
     if padding:
-        windows = _shifted(batch, corners, padding)
+        windows = _shifted(batch, corners, padding, mode)
     elif flipped.any():
         windows = batch.numpy().copy()
     else:
@@ -135,12 +140,35 @@ def crop_and_flip(
     return torch.from_numpy(windows)
 
 
-def _shifted(batch: Tensor, corners: NDArray[np.int64], padding: int) -> NDArray[np.uint8]:
+def bordered(
+    pixels: NDArray[np.uint8], padding: int, mode: CropPadding = "constant"
+) -> NDArray[np.uint8]:
+    """Images (n, h, w, c) with a border of `padding` pixels: black, or mirrored at the edge."""
+    if not padding:
+        return pixels
+    n, height, width, channels = pixels.shape
+    padded = np.zeros((n, height + 2 * padding, width + 2 * padding, channels), np.uint8)
+    inside = slice(padding, padding + height)
+    padded[:, inside, padding : padding + width] = pixels
+    if mode == "reflect":  # rows of the middle first, then whole columns, and so the corners
+        for distance in range(1, padding + 1):
+            top, bottom = padding, padding + height - 1
+            padded[:, top - distance] = padded[:, top + distance]
+            padded[:, bottom + distance] = padded[:, bottom - distance]
+        for distance in range(1, padding + 1):
+            left, right = padding, padding + width - 1
+            padded[:, :, left - distance] = padded[:, :, left + distance]
+            padded[:, :, right + distance] = padded[:, :, right - distance]
+    return padded
+
+
+def _shifted(
+    batch: Tensor, corners: NDArray[np.int64], padding: int, mode: CropPadding
+) -> NDArray[np.uint8]:
     """The windows of padded images with these corners (n, 2)."""
     n, height, width, channels = batch.shape
     padded_height, padded_width = height + 2 * padding, width + 2 * padding
-    padded = np.zeros((n, padded_height, padded_width, channels), np.uint8)
-    padded[:, padding : padding + height, padding : padding + width] = batch.numpy()
+    padded = bordered(batch.numpy(), padding, mode)
     first = (np.arange(n) * padded_height + corners[:, 0]) * padded_width + corners[:, 1]
     starts = first[:, None] + np.arange(height) * padded_width
     row = np.dtype(f"V{width * channels}")

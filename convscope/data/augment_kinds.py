@@ -22,6 +22,9 @@ SCALED: tuple[Kind, ...] = ("scaled-crop", "scaled-crop-flip")
 
 _KINDS_OF_SETS: dict[str, Kind] = {"photo": "resized-crop-flip"}
 
+CropPadding = Literal["constant", "reflect"]
+"""What is around a shifted image, by torchvision's names: black, or its mirror image."""
+
 AutoAugment = Literal["none", "rand-augment", "trivial-augment"]
 
 Sampling = Literal["shuffle", "balanced"]

@@ -30,6 +30,7 @@ def report(
     *,
     title: str,
     description: str,
+    note: str = "",
     metrics: Sequence[Mapping[str, Any]],
     test: EvaluationOutputs,
     indices: NDArray[np.int64],
@@ -38,8 +39,8 @@ def report(
 ) -> str:
     """The page as HTML.
 
-    `description` says in a sentence what was trained; `indices` are the images of `test`, in its
-    order.
+    `description` says in a sentence what was trained, `note` how the result compares; `indices` are
+    the images of `test`, in its order.
     """
     parts = {
         "Training": _training(metrics, right_word(test.metrics.task)),
@@ -52,7 +53,8 @@ def report(
         f"<section><h2>{name}</h2>{part}</section>" for name, part in parts.items() if part
     )
     style = files("convscope.reports").joinpath("report.css").read_text("utf-8")
-    header = f"<p>{escape_html(description)}</p>{_headline(test.metrics)}"
+    compared = f"<p>{escape_html(note)}</p>" if note else ""
+    header = f"<p>{escape_html(description)}</p>{_headline(test.metrics)}{compared}"
     return html_page(title=title, style=style, header=header, main=body)
 
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "explain": "why trace visualize visualise gradcam attribution saliency interpret",
     "lab": "ui gui web app dashboard page browser webui studio",
     "models": "list ls zoo networks list_models architectures nets",
+    "recipes": "recipe presets preset list_recipes",
     "data": "datasets dataset sources data_info",
     "geometry": "calc calculate compute shape shapes conv convolution size output",
 }  # fmt: skip

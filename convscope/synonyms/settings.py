@@ -35,6 +35,7 @@ SYNONYMS = {
     "max_corrupt_fraction": "max_unreadable max_corrupt",
     "augment": "augmentation augmentations data_augmentation aug augs",
     "crop_padding": "random_crop_padding padding pad",
+    "crop_padding_mode": "padding_mode pad_mode padding_type",
     "crop_scale": "random_resized_crop_scale rrc_scale crop_area",
     "crop_ratio": "random_resized_crop_ratio rrc_ratio aspect_ratio_range",
     "resize_range": "scale_range train_scale_range shorter_side_range scale_jitter",
@@ -233,6 +234,7 @@ VALUES = {
         "cosine": "cos cosine_annealing cosineannealinglr cosine_lr cosinelr cosine_decay",
         "step": "steplr multistep multisteplr multi_step piecewise",
         "plateau": "reducelronplateau reduce_lr_on_plateau reduce_on_plateau",
+        "linear": "linearlr linear_decay linear_schedule_with_warmup",
         "one-cycle": "onecycle onecyclelr 1cycle one_cycle_lr",
         "constant": "none fixed constantlr constant_with_warmup flat off",
     },
@@ -326,8 +328,8 @@ VALUE_SENTENCES = {
         "It is sgd with `nesterov=True`.": "nesterov nag sgd_nesterov",
     },
     "lr_schedule": {
-        "Choose cosine, which falls to 0 too, along half a wave.": "linear polynomial poly "
-        "linearlr polynomiallr",
+        "Choose linear, the polynomial of degree 1, or cosine; both fall to 0.": "polynomial poly "
+        "polynomiallr",
         "Choose step, which multiplies the rate by `lr_gamma` at `lr_milestones`.": "exponential "
         "exp exponentiallr exponential_decay",
         "Choose cosine; it does not start again.": "cosine_with_restarts "

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from convscope.card import Card
-from convscope.data.augment_kinds import RESIZED, SCALED
+from convscope.data.augment_kinds import RESIZED, SCALED, SHIFTED, CropPadding
 from convscope.data.augmentation.color import ColorJitter, PrincipalColors, principal_colors
 from convscope.data.augmentation.erasing import Erasing
 from convscope.data.augmentation.geometry import Affine
@@ -39,6 +39,7 @@ def augmentation_of(
     return Augmentation(
         kind=config.crop_kind,
         padding=decided["crop_padding"],
+        border_mode=_border_mode(config, decided["crop_padding"], card),
         seed=config.seed,
         crops=_crops(config, card),
         horizontal_flip=decided["horizontal_flip"],
@@ -49,6 +50,18 @@ def augmentation_of(
         function=function,
         erasing=Erasing(erasing, _mean_color(card)) if erasing else None,
     )
+
+
+def _border_mode(config: TrainConfig, padding: int, card: Card) -> CropPadding:
+    """How the border is made. Raises RequestError for more of it than an image can mirror."""
+    mode = config.crop_padding_mode
+    if mode == "reflect" and config.crop_kind in SHIFTED and padding >= min(card.input_size):
+        raise RequestError(
+            f"`crop_padding={padding}` must be smaller than the images, of "
+            f"{min(card.input_size)} pixels, to be mirrored. Choose less, or "
+            "`crop_padding_mode='constant'`."
+        )
+    return mode
 
 
 def kept_side(settings: AugmentationSettings, card: Card) -> int | None:

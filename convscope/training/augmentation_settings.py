@@ -10,6 +10,7 @@ from convscope.data.augment_kinds import (
     SHIFTED,
     Augment,
     AutoAugment,
+    CropPadding,
     Kind,
     flip_probability,
     kind_of,
@@ -55,8 +56,12 @@ class AugmentationSettings:
         "and digits are sets of the settings below. Or your own function as module:attr.")
     crop_padding: int | None = setting(None, AUGMENTATION, low=0, high=1000,
         only_if={"augment": SHIFTED}, off=0,
-        help="Width in pixels of the black border added before a random crop; by default 2 for "
+        help="Width in pixels of the border added before a random crop; by default 2 for "
         "crop, 4 for crop-flip.")
+    crop_padding_mode: CropPadding = setting("constant", AUGMENTATION,
+        only_if={"augment": SHIFTED},
+        help="What that border is: constant, black; or reflect, the image mirrored at its edge, "
+        "which is not repeated.")
     crop_scale: tuple[float, ...] = setting((0.08, 1.0), AUGMENTATION, only_if=_WHERE_RESIZED,
         help="Smallest and largest area of a resized crop, as fractions of the image's.")
     crop_ratio: tuple[float, ...] = setting((3 / 4, 4 / 3), AUGMENTATION, only_if=_WHERE_RESIZED,

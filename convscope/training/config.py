@@ -21,7 +21,7 @@ from convscope.training.setting import figure, setting, settings_of
 
 Optimizer = Literal["sgd", "adamw", "rmsprop"]
 Precision = Literal["float32", "bf16"]
-ScheduleName = Literal["plateau", "step", "cosine", "one-cycle", "constant"]
+ScheduleName = Literal["plateau", "step", "cosine", "linear", "one-cycle", "constant"]
 
 NETWORK = "Network"
 LENGTH = "Length"
@@ -48,6 +48,10 @@ class TrainConfig(AugmentationSettings, DataSettings):
     of range and for settings that contradict each other.
     """
 
+    recipe: str | None = setting(None, NETWORK,
+        help="A paper's recipe, such as resnet-cifar10: a preset of settings, over which those "
+        "that are given win; convscope recipes lists them. The run ends with its result beside "
+        "the paper's.")
     model: str = setting(AUTO, NETWORK,
         help="A network's name, a layer table such as net.toml, or your own code as module:attr; "
         "auto takes that of the weights, or one that fits the images.")
@@ -112,7 +116,8 @@ class TrainConfig(AugmentationSettings, DataSettings):
     lr_schedule: ScheduleName = setting("cosine", OPTIMIZER,
         help="Learning rate schedule; plateau lowers the rate when the validation loss stalls.")
     warmup_epochs: float | None = setting(None, OPTIMIZER, low=0, high=_MANY,
-        only_if={"max_minutes": (None,), "lr_schedule": ("plateau", "step", "cosine", "constant")},
+        only_if={"max_minutes": (None,),
+            "lr_schedule": ("plateau", "step", "cosine", "linear", "constant")},
         off=0,
         help="Epochs in which the learning rate rises linearly from 0 to its peak; by default 1, "
         "or a fifth of a training of less than 5 epochs. one-cycle has a rise of its own.")

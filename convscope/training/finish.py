@@ -34,9 +34,11 @@ from convscope.training.executors.eager import torch_logits
 from convscope.training.meeting import check_alike
 from convscope.training.nonfinite import StepError
 from convscope.training.prepare import describe
+from convscope.training.recipe import outcome_of
 from convscope.training.result import TrainingResult
 from convscope.training.state import TrainState
 from convscope.training.trainer import Trainer
+from convscope.words.json_text import to_json
 
 
 def fit_and_test(trainer: Trainer, task: Task, session: Session, began: float) -> TrainingResult:
@@ -59,9 +61,13 @@ def _write_result(
     run: Run, test: EvaluationOutputs, state: TrainState, task: Task, description: str
 ) -> None:
     run.write("test.json", test.metrics.to_json())
+    outcome = outcome_of(run, test.metrics, epochs=len(state.history))
+    if outcome is not None:
+        run.write("recipe.json", to_json(outcome.to_dict()) + "\n")
     page = report(
         title=run.path.name,
         description=description,
+        note="" if outcome is None else outcome.describe(),
         metrics=state.history,
         test=test,
         indices=task.loaded.dataset.indices("test"),

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 from torch import nn
 
 from convscope.card import ResizeMode, TaskName
-from convscope.data.augment_kinds import Augment, AutoAugment, Sampling
+from convscope.data.augment_kinds import Augment, AutoAugment, CropPadding, Sampling
 from convscope.data.augmentation.own_function import Transform
 from convscope.data.cache.modes import CacheMode
 from convscope.evaluation.metrics import MetricName
@@ -60,6 +60,7 @@ class TrainSettings(TypedDict, total=False):
 
     augment: Augment | str | Transform
     crop_padding: int | None
+    crop_padding_mode: CropPadding
     crop_scale: Sequence[float]
     crop_ratio: Sequence[float]
     resize_range: Sequence[float] | None
@@ -79,6 +80,7 @@ class TrainSettings(TypedDict, total=False):
     num_ops: int
     random_erasing: float | None
 
+    recipe: str | None
     model: str | nn.Module
     input_size: int | tuple[int, int] | None
     in_channels: Literal[1, 3] | None

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from convscope import synonyms
 from convscope.evaluation.multi_label import AnyMetrics, metrics_from_dict, right_word
+from convscope.recipes.outcome import Outcome
 from convscope.reports.chart import STYLE, Chart, Charts
 from convscope.reports.page import OF_TASKS, lead
 from convscope.runs.folder import Run
+from convscope.training.recipe import outcome_of
 from convscope.words import escape_html, visible
 
 _SHOWN = (
@@ -119,6 +121,7 @@ class TrainingResult:
         seconds: from the start of this call to its end.
         history: one row of metrics per epoch.
         validation: the scores of the best weights on the validation images; None without any.
+        recipe: the result beside the paper's; None without `recipe`.
     """
 
     run: Path
@@ -126,6 +129,7 @@ class TrainingResult:
     seconds: float
     history: History
     validation: AnyMetrics | None
+    recipe: Outcome | None = None
 
     @classmethod
     def read(cls, run: Run, *, seconds: float) -> "TrainingResult":
@@ -134,7 +138,9 @@ class TrainingResult:
         if test is None:
             raise FileNotFoundError(run.path / "test.json")
         history = History(run.read_metrics())
-        return cls(run.path, test, seconds, history, _read_metrics(run, "validation.json"))
+        validation = _read_metrics(run, "validation.json")
+        outcome = outcome_of(run, test, epochs=len(history))
+        return cls(run.path, test, seconds, history, validation, outcome)
 
     def plot(self) -> Charts:
         """Loss, accuracy and learning rate over the epochs; see `Charts`."""
@@ -171,11 +177,13 @@ class TrainingResult:
         test, best = self.test, self.history.best
         epochs = f"{len(self.history)} epochs" if len(self.history) != 1 else "1 epoch"
         kept = f", the best is epoch {best['epoch']}" if best and len(self.history) > 1 else ""
-        return f"{visible(self.run)}: test {test.describe()}; {epochs}{kept}"
+        beside = f". {self.recipe.describe()}" if self.recipe else ""
+        return f"{visible(self.run)}: test {test.describe()}; {epochs}{kept}{beside}"
 
     def _repr_html_(self) -> str:
         test, best = self.test, self.history.best
         kept = f" The weights of epoch {best['epoch']} were kept." if best else ""
+        beside = f"<br>{escape_html(self.recipe.describe())}" if self.recipe else ""
         rows = "".join(
             f"<tr><th>{escape_html(name)}</th><td>{images}</td><td>{precision:.3f}</td>"
             f"<td>{recall:.3f}</td><td>{f1:.3f}</td></tr>"
@@ -185,7 +193,7 @@ class TrainingResult:
         )
         return (
             f'<div class="convscope-result"><style>{STYLE}</style>'
-            f"<p>{lead(test)}; loss {test.loss:.4f}.{kept}<br>"
+            f"<p>{lead(test)}; loss {test.loss:.4f}.{kept}{beside}<br>"
             f"<code>{escape_html(str(self.run))}</code></p>{self.plot().html}"
             "<details><summary>Scores per class</summary><table><thead><tr><th>class</th>"
             "<th>images</th><th>precision</th><th>recall</th><th>F1</th></tr></thead>"

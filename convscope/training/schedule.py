@@ -59,11 +59,12 @@ class Schedule:
     swa_start: float = 0.0
     swa_lr: float | None = None
 
-    def lr(self, progress: float, *, num_reductions: int = 0) -> float:  # noqa: PLR0911 -- one per rule
+    def lr(self, progress: float, *, num_reductions: int = 0) -> float:  # noqa: C901, PLR0911 -- one per rule
         """The learning rate at `progress`, after `num_reductions` of a plateau.
 
         With t counted after the warm-up:
         `cosine` peak · (1 + cos πt) / 2 (Loshchilov & Hutter, 2016, without restarts);
+        `linear` peak · (1 - t);
         `one-cycle`, which knows no warm-up, from peak/25 up along a half cosine in 30% of the
         steps, then down to peak/250,000 at the last (Smith & Topin, 2017; the rates are those of
         PyTorch's OneCycleLR; momentum, which they lower meanwhile, stays as it is);
@@ -85,6 +86,8 @@ class Schedule:
                 return self.peak
             case "cosine":
                 return self.peak * _half_cosine(t)
+            case "linear":
+                return self.peak * (1 - t)
             case "plateau":
                 return self.peak * self.gamma**num_reductions
             case "step":

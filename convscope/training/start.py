@@ -50,6 +50,7 @@ from convscope.training.prepare import (
     load_checked,
     load_pretrained,
 )
+from convscope.training.recipe import announcement
 from convscope.training.run_config import check_disk_space, problems_csv, run_config
 from convscope.training.source_warnings import warn_of_files
 from convscope.training.tasks import settle_task
@@ -278,6 +279,8 @@ def _notes(
     fold: Fold | None,
 ) -> Iterator[str]:
     """What the user should know about the settings. Raises RequestError for some of them."""
+    if config.recipe is not None:
+        yield announcement(config.recipe, data)
     yield from without_effect(config, given)
     if fold is None:  # whose splits are its own
         yield from without_effect_on(opened, data, given)

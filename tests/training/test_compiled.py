@@ -181,8 +181,9 @@ def test_killed_without_a_word_it_has_the_bits_of_an_unbroken_one(tmp_path, net)
     assert_same_bits(tmp_path / "uninterrupted", tmp_path / "killed")
 
 
-def test_images_read_where_they_lie_are_those_that_torch_crops(tmp_path, monkeypatch):
-    how = dict(augment="crop-flip", crop_padding=3)
+@pytest.mark.parametrize("mode", ["constant", "reflect"])
+def test_images_read_where_they_lie_are_those_that_torch_crops(tmp_path, monkeypatch, mode):
+    how = dict(augment="crop-flip", crop_padding=3, crop_padding_mode=mode)
     train(tmp_path / "direct", **how)
     monkeypatch.setattr(
         compiled, "row_bytes", lambda inputs, _augment, _share: inputs.card.input_size[1]

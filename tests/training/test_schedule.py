@@ -32,6 +32,7 @@ def rates(make_scheduler, steps=STEPS):
 PEERS = {
     "constant": lambda o: peers.LambdaLR(o, lambda _: 1.0),
     "cosine": lambda o: peers.CosineAnnealingLR(o, STEPS),
+    "linear": lambda o: peers.PolynomialLR(o, STEPS, power=1.0),
     "step": lambda o: peers.MultiStepLR(o, [100, 150], gamma=0.1),
 }
 
@@ -71,7 +72,7 @@ def test_plateau_divides_when_pytorchs_does(losses, patience):
 
 
 @given(
-    st.sampled_from(["constant", "cosine", "one-cycle", "step", "plateau"]),
+    st.sampled_from(["constant", "cosine", "linear", "one-cycle", "step", "plateau"]),
     st.floats(0, 1),
     st.floats(0, 1),
 )

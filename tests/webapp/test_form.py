@@ -12,6 +12,7 @@ from PIL import Image
 
 from convscope.data.source import NAMES
 from convscope.errors import RequestError
+from convscope.recipes import list_recipes
 from convscope.training.config import TrainConfig
 from convscope.webapp.jobs import form as choices
 from convscope.zoo import ZOO
@@ -76,6 +77,7 @@ def _hint(name):
 def test_what_may_be_chosen_is_accepted_and_nothing_else(settings):
     chosen = {name: data for name, data in settings.items() if data["kind"] == "choice"}
     assert chosen.pop("model")["choices"] == ["auto", "net.toml", *ZOO]
+    assert chosen.pop("recipe")["choices"] == list_recipes()  # it is checked where it is applied
     assert len(chosen) >= 8
     for name, data in chosen.items():
         for choice in data["choices"]:

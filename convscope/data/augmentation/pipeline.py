@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convscope.data.augment import crop_and_flip, crop_and_flip_params
-from convscope.data.augment_kinds import SHIFTED, Kind
+from convscope.data.augment import bordered, crop_and_flip, crop_and_flip_params
+from convscope.data.augment_kinds import SHIFTED, CropPadding, Kind
 from convscope.data.augmentation.color import ColorJitter
 from convscope.data.augmentation.draws import VERTICAL_FLIP, Draws
 from convscope.data.augmentation.erasing import Erasing
@@ -35,6 +35,7 @@ class Augmentation:
 
     Attributes:
         padding: of shifted images.
+        border_mode: what that border is.
         crops: how windows are cut from larger images, for the kinds that do so.
         horizontal_flip: probability of mirroring left to right; None for that of the kind.
         vertical_flip: probability of mirroring upside down.
@@ -52,10 +53,11 @@ class Augmentation:
     policy: Policy | None = None
     function: OwnFunction | None = None
     erasing: Erasing | None = None
+    border_mode: CropPadding = "constant"
 
     @property
     def border(self) -> int:
-        """Black pixels around an image that is shifted."""
+        """Pixels around an image that is shifted."""
         return self.padding if self.kind in SHIFTED else 0
 
     @property
@@ -76,17 +78,21 @@ class Augmentation:
         draws, size = Draws(self.seed, epoch, indices), (pixels.shape[1], pixels.shape[2])
         choices = self._choices(draws, size)
         corners, across, upside_down = self._placed(draws)
-        shown = crop_and_flip(pixels, corners, across, padding=self.border)
+        shown = crop_and_flip(pixels, corners, across, padding=self.border, mode=self.border_mode)
         maps = self._maps(draws, choices, size)
         moved = _moved(maps)
         shown = _upside_down(shown, pixels, upside_down & ~moved)
         if moved.any():
             shown = shown.clone() if shown is pixels else shown
-            sizes = np.tile(size, (len(indices), 1))
-            boxes = np.concatenate([corners - self.border, sizes], 1).astype(np.float64)
-            sources = windows(boxes, sizes, size) @ flips(across, upside_down) @ np.linalg.inv(maps)
             where = torch.from_numpy(moved)
-            shown[where] = warp(pixels[where], sources[moved], size)
+            mirrored = self.border if self.border_mode == "reflect" else 0
+            images = bordered(pixels[where].numpy(), mirrored, self.border_mode)
+            sizes = np.tile(images.shape[1:3], (len(indices), 1))
+            corners = corners - self.border + mirrored
+            boxes = np.concatenate([corners, np.tile(size, (len(indices), 1))], 1)
+            sources = windows(boxes.astype(np.float64), sizes, size)
+            sources = sources @ flips(across, upside_down) @ np.linalg.inv(maps)
+            shown[where] = warp(torch.from_numpy(images), sources[moved], size)
         return self._recolored(shown, draws, choices)
 
     def cut(

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope.data.augment import crop_and_flip_params
+from convscope.data.augment import bordered, crop_and_flip_params
 from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.loading import MemoryBatchSource
 from convscope.data.normalize import scale_and_shift
@@ -189,17 +189,14 @@ class CompiledExecutor:
 
 
 def _padded_images(inputs: Inputs, augmentation: Augmentation, row: int) -> Tensor | None:
-    """All images in memory with a black border; None where they are read batch by batch."""
+    """All images in memory with a border; None where they are read batch by batch."""
     source, card = inputs.batch_source, inputs.card
     if not isinstance(source, MemoryBatchSource) or not augmentation.only_shifts:
         return None
     padding = augmentation.border
     if row == card.input_size[1] * card.in_channels:
         return None if padding else source.pixels.contiguous()
-    n, height, width, channels = source.pixels.shape
-    padded = source.pixels.new_zeros(n, height + 2 * padding, width + 2 * padding, channels)
-    padded[:, padding : padding + height, padding : padding + width] = source.pixels
-    return padded
+    return torch.from_numpy(bordered(source.pixels.numpy(), padding, augmentation.border_mode))
 
 
 def row_bytes(inputs: Inputs, augmentation: Augmentation, cache_fraction: float) -> int:

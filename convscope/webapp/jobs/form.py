@@ -6,6 +6,7 @@ from types import NoneType
 from typing import Any, get_origin
 
 from convscope.data.source import NAMES, is_here
+from convscope.recipes import list_recipes
 from convscope.training.config import AUTO, TrainConfig
 from convscope.training.setting import ENDLESS, SettingField, settings_of
 from convscope.zoo import ZOO, paper
@@ -55,6 +56,8 @@ def setting_groups(models: Sequence[str] = ()) -> list[dict[str, Any]]:
         }
         if name == "model":
             described |= {"kind": "choice", "choices": [AUTO, *models, *ZOO]}
+        if name == "recipe":
+            described |= {"kind": "choice", "choices": list_recipes()}
         if name == "device":
             described |= {"kind": "choice", "choices": ["auto", "cpu", "cuda", "mps"]}
         groups.setdefault(setting.group, []).append(described)

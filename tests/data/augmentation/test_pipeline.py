@@ -5,8 +5,9 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import pad
 
-from convscope.data.augment import augment
+from convscope.data.augment import augment, crop_and_flip_params
 from convscope.data.augmentation.color import ColorJitter, principal_colors
 from convscope.data.augmentation.draws import Draws
 from convscope.data.augmentation.erasing import Erasing
@@ -70,6 +71,24 @@ def test_without_more_the_old_kinds_keep_their_bytes():
         assert torch.equal(augmentation(images, indices, epoch=2), old)
     for name, value in EVERYTHING.items():
         assert not Augmentation("crop", 2, 1, **{name: value}).only_shifts
+
+
+def test_a_mirrored_border_is_pytorchs_also_where_images_are_turned():
+    images, indices, still = batch(N), np.arange(N), Affine(zoom=(1.0, 1.0 + 1e-9))
+    planes = images.permute(0, 3, 1, 2).float()
+    padded = pad(planes, (3, 3, 3, 3), mode="reflect").permute(0, 2, 3, 1).byte()
+    corners, _ = crop_and_flip_params(indices, kind="crop", padding=3, seed=1, epoch=2)
+    height, width = images.shape[1:3]
+    expected = torch.stack(
+        [
+            image[y : y + height, x : x + width]
+            for image, (y, x) in zip(padded, corners, strict=True)
+        ]
+    )
+    made = Augmentation("crop", 3, 1, border_mode="reflect")
+    assert torch.equal(made(images, indices, epoch=2), expected)
+    turned = Augmentation("crop", 3, 1, border_mode="reflect", affine=still)
+    assert apart(turned(images, indices, epoch=2), expected)[0] <= 1
 
 
 @pytest.mark.parametrize("kind", ["crop", "crop-flip"])
