@@ -41,10 +41,12 @@ SENTENCES = {
     "model_ema_steps model_ema_force_cpu model_ema_warmup ema_warmup ema_overwrite_frequency",
     "From `swa_start` on the rate is `swa_lr`, at once.": "swa_anneal_epochs annealing_epochs "
     "annealing_strategy swa_anneal_strategy",
+    "Under torchrun, batch norm normalizes with the images of each process, and its running "
+    "statistics are those of all.": "sync_bn sync_batchnorm use_synced_bn dist_bn split_bn",
     "Start the same command by torchrun, which says how many processes there are and where; each "
     "takes its part of a batch, on its own GPU.": "world_size dist_url "
-    "dist_backend dist_bn local_rank rank nodes num_nodes nproc_per_node multi_gpu distributed "
-    "multiprocessing_distributed sync_bn split_bn no_ddp_bb ddp ddp_backend "
+    "dist_backend local_rank rank nodes num_nodes nproc_per_node multi_gpu distributed "
+    "multiprocessing_distributed no_ddp_bb ddp ddp_backend "
     "ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph "
     "ddp_timeout fsdp fsdp_config deepspeed strategy parallelism_config accelerator_config "
     "synchronize_step average_tokens_across_devices save_on_each_node log_on_each_node "

@@ -227,8 +227,8 @@ train --save-period 5                      ! every --checkpoint-seconds
 train --resume                             ! convscope resume RUN
 train --evaluate                           ! convscope evaluate RUN
 train --test-only                          ! convscope evaluate RUN
-train --dist-url env://                    ! one process on one device
-train --sync-bn                            ! one process on one device
+train --dist-url env://                    ! the same command by torchrun
+train --sync-bn                            ! with the images of each process
 train --exist-ok                           ! --out names a new run folder
 train --verbose                            ! metrics.jsonl
 train --plots                              ! report.html

@@ -94,7 +94,7 @@ LISTED = ("grades", "label_column")  # texts that may be lists too
 def test_a_kind_is_the_type_that_the_setting_takes(settings):
     for name, data in settings.items():
         fitting = {data["kind"]} | ({"number"} if data["kind"] == "whole" else set())
-        if data["kind"] == "choice" or name in ("unfreeze_every", "lr_gamma"):
+        if data["kind"] == "choice" or name in ("unfreeze_every", "lr_gamma", "swa_lr"):
             continue
         TrainConfig.from_dict({name: SPECIAL.get(name, SAMPLES[data["kind"]])})
         for kind, sample in SAMPLES.items():
@@ -103,6 +103,9 @@ def test_a_kind_is_the_type_that_the_setting_takes(settings):
             if kind not in fitting and (data["kind"], kind) != ("number", "whole"):
                 with pytest.raises(RequestError):
                     TrainConfig.from_dict({name: sample})
+
+
+NEEDED = {"unfreeze_every": {"freeze": "conv1"}, "swa_lr": {"swa_start": 0.5}}
 
 
 def test_limits_are_those_at_which_settings_are_refused(settings):
@@ -114,11 +117,12 @@ def test_limits_are_those_at_which_settings_are_refused(settings):
                 ("lr", 0),
                 ("max_minutes", 0),
                 ("lr_gamma", 0),
+                ("swa_lr", 0),
                 ("val", 0),
             }:
                 continue
             limited += 1
-            extra = {"freeze": "conv1"} if name == "unfreeze_every" else {}
+            extra = NEEDED.get(name, {})
             whole = data["kind"] == "whole"
             TrainConfig.from_dict({name: int(limit) if whole else limit, **extra})
             over = (
