@@ -56,6 +56,8 @@ class Outcome:
         data = str(config["dataset"]["name"])
         same = data == recipe.data if named else len(metrics.classes) == recipe.classes
         others = {name: value for name, value in recipe.settings.items() if name not in FREE}
+        if "weights" in config:  # which a run has in place of `pretrained`
+            others.pop("pretrained", None)
         return cls(
             recipe,
             str(config["model"]),

@@ -23,6 +23,7 @@ PAPERS = """
     alexnet-imagenet            128  0.01   0.9  5e-4  no   90
     densenet-cifar10             64  0.1    0.9  1e-4  yes  300
     densenet-imagenet           256  0.1    0.9  1e-4  yes  90
+    fine-tune                    32  0.003  0.9  0.01  no   15
     fractalnet-cifar10          100  0.02   0.9  0     no   400
     googlenet-imagenet           32  0.01   0.9  2e-4  no   60
     lenet5-mnist                  1  5e-4   0    0     no   20
@@ -134,11 +135,12 @@ def test_every_setting_has_an_effect_and_every_network_is_there(name):
     recipe, config = read_recipe(name), config_of(name)
     assert without_effect(config, recipe.settings) == []
     assert {config.model, *recipe.published} <= ZOO.keys()
-    assert config.model in recipe.published
     assert recipe.command.startswith("convscope train ")
     assert recipe.command.endswith(f" --recipe {name}")
-    assert ZOO[config.model].num_classes == recipe.classes
-    assert "warmup_epochs" in recipe.settings, "the default would warm up"
+    assert "warmup_epochs" in recipe.settings or name == "fine-tune", "the default would warm up"
+    if recipe.classes:
+        assert config.model in recipe.published
+        assert ZOO[config.model].num_classes == recipe.classes
 
 
 def test_what_is_given_wins_and_an_unknown_recipe_names_the_nearest():
@@ -148,6 +150,24 @@ def test_what_is_given_wins_and_an_unknown_recipe_names_the_nearest():
     assert config_of("resnet-cifar10", epochs=30).epochs == 30  # also where it is the default
     with pytest.raises(RequestError, match="Did you mean 'wrn-cifar10'"):
         config_of("wrn-cifar")
+
+
+def test_weights_that_are_given_take_the_place_of_the_published_ones():
+    config = config_of("fine-tune", weights="run")
+    assert (config.weights, config.pretrained) == ("run", False)
+    assert config_of("fine-tune").pretrained
+
+
+def test_a_run_from_published_weights_has_not_changed_its_recipe():
+    recipe = read_recipe("fine-tune")
+    config = {**recipe.settings, "dataset": {"name": "birds"}, "pretrained": False}
+    one, other = (
+        Outcome.of(recipe, {**config, **more}, metrics(5, 100), epochs=15, named=False)
+        for more in ({"weights": "torchvision:resnet50"}, {})
+    )
+    assert one.changed == ()
+    assert other.changed == ("pretrained False for True",)
+    assert "it has no published figure" in one.describe()
 
 
 def metrics(wrong, images):
@@ -272,11 +292,12 @@ def test_one_step_runs(name, tmp_path):
     entry = ZOO[recipe.settings["model"]]
     random = np.random.default_rng(0)
     size = (260, 260) if recipe.classes == 1000 else entry.input_size
+    without = {"pretrained": False} if "pretrained" in recipe.settings else {}
     images = random.integers(0, 256, (12, *size, entry.in_channels), np.uint8)
     labels = np.arange(12) % 2
     made = convscope.train(
         dict.fromkeys(("train", "val", "test"), (images, labels)),
-        recipe=name, steps=1, batch_size=2, engine="torch", duplicates="allow",
+        recipe=name, **without, steps=1, batch_size=2, engine="torch", duplicates="allow",
         out=tmp_path / "run", progress=False,
     )  # fmt: skip
     assert made.recipe.is_shortened
