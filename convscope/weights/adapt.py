@@ -157,11 +157,18 @@ def _choose(weights: Weights, state: State) -> tuple[Candidate, str]:
 
 
 def _in_shape(tensors: Mapping[str, Tensor], state: State) -> dict[str, Tensor]:
-    """Dense layers that are stored as convolutions as the matrices that they are."""
-    return {
-        name: tensor.flatten(1) if tensor.dim() == 4 and state[name].dim() == 2 else tensor
-        for name, tensor in tensors.items()
-    }
+    """Dense layers that are stored as convolutions as the matrices that they are.
+
+    A number for each channel, as timm stores ConvNeXt's layer scale, gets the axes of the maps.
+    """
+    shaped = dict(tensors)
+    for name, tensor in tensors.items():
+        shape = state[name].shape
+        if tensor.dim() == 4 and len(shape) == 2:
+            shaped[name] = tensor.flatten(1)
+        elif tensor.dim() == 1 and shape == (*tensor.shape, 1, 1):
+            shaped[name] = tensor.reshape(shape)
+    return shaped
 
 
 def _is_gray_of_color(theirs: Tensor, ours: Tensor) -> bool:

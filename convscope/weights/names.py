@@ -97,9 +97,12 @@ def _renamings() -> Iterator[tuple[str, Renaming]]:
             tables.setdefault(entry.torchvision_names, []).append(network)
     for table, networks in tables.items():
         yield f"torchvision's of {', '.join(networks)}", partial(_by_table, table)
+    timms: dict[NameMap, list[str]] = {}
     for network, entry in ZOO.items():
         if entry.timm_names is not None:
-            yield f"timm's of {network}", partial(rename_parameter, names=entry.timm_names)
+            timms.setdefault(entry.timm_names, []).append(network)
+    for table, networks in timms.items():
+        yield f"timm's of {', '.join(networks)}", partial(rename_parameter, names=table)
 
 
 def _by_table(table: NameMap, name: str) -> str:

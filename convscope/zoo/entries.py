@@ -10,9 +10,16 @@ from torch import nn
 
 from convscope.zoo.alexnet import TORCHVISION as ALEXNET
 from convscope.zoo.alexnet import alexnet
+from convscope.zoo.convnext import TIMM as CONVNEXT_TIMM
+from convscope.zoo.convnext import TORCHVISION as CONVNEXT
+from convscope.zoo.convnext import Config as ConvNeXt
+from convscope.zoo.convnext import convnext
 from convscope.zoo.deepface import deepface
 from convscope.zoo.densenet import TORCHVISION as DENSENET
 from convscope.zoo.densenet import densenet, densenet_cifar
+from convscope.zoo.efficientnet import TORCHVISION as EFFICIENTNET
+from convscope.zoo.efficientnet import Config as EfficientNet
+from convscope.zoo.efficientnet import efficientnet
 from convscope.zoo.fractalnet import fractalnet
 from convscope.zoo.googlenet import TORCHVISION as GOOGLENET
 from convscope.zoo.googlenet import googlenet, googlenet_bn
@@ -25,6 +32,10 @@ from convscope.zoo.mobilenet_v3 import mobilenet_v3
 from convscope.zoo.mobilenet_v3 import torchvision_names as mobilenet_v3_names
 from convscope.zoo.nin import nin
 from convscope.zoo.parameter_names import NameMap
+from convscope.zoo.regnet import TIMM as REGNET_TIMM
+from convscope.zoo.regnet import TORCHVISION as REGNET
+from convscope.zoo.regnet import Config as RegNet
+from convscope.zoo.regnet import regnet
 from convscope.zoo.residual import torchvision_names as names_of
 from convscope.zoo.resnet import TABLE as RESNET
 from convscope.zoo.resnet import resnet, resnet_cifar
@@ -63,6 +74,21 @@ class Entry:
     min_size: int
     torchvision_names: NameMap | None = None
     timm_names: NameMap | None = None
+
+
+def _efficientnet(config: EfficientNet, side: int) -> Entry:
+    builder = partial(efficientnet, config)
+    return Entry(builder, 1000, 3, (side, side), 1, EFFICIENTNET)
+
+
+def _convnext(config: ConvNeXt) -> Entry:
+    builder = partial(convnext, config)
+    return Entry(builder, 1000, 3, (224, 224), 32, CONVNEXT, CONVNEXT_TIMM)
+
+
+def _regnet(config: RegNet) -> Entry:
+    builder = partial(regnet, config)
+    return Entry(builder, 1000, 3, (224, 224), 1, REGNET, REGNET_TIMM)
 
 
 ZOO: dict[str, Entry] = {
@@ -155,6 +181,28 @@ ZOO: dict[str, Entry] = {
     "mobilenet_v3_large": Entry(
         partial(mobilenet_v3, "large"), 1000, 3, (224, 224), 1, mobilenet_v3_names("large")
     ),
+    "efficientnet_b0": _efficientnet("b0", 224),
+    "efficientnet_b1": _efficientnet("b1", 240),
+    "efficientnet_b2": _efficientnet("b2", 260),
+    "efficientnet_b3": _efficientnet("b3", 300),
+    "efficientnet_b4": _efficientnet("b4", 380),
+    "efficientnet_b5": _efficientnet("b5", 456),
+    "efficientnet_b6": _efficientnet("b6", 528),
+    "efficientnet_b7": _efficientnet("b7", 600),
+    "convnext_tiny": _convnext("T"),
+    "convnext_small": _convnext("S"),
+    "convnext_base": _convnext("B"),
+    "convnext_large": _convnext("L"),
+    "regnet_x_400mf": _regnet("X-400MF"),
+    "regnet_x_800mf": _regnet("X-800MF"),
+    "regnet_x_1_6gf": _regnet("X-1.6GF"),
+    "regnet_x_3_2gf": _regnet("X-3.2GF"),
+    "regnet_x_8gf": _regnet("X-8GF"),
+    "regnet_y_400mf": _regnet("Y-400MF"),
+    "regnet_y_800mf": _regnet("Y-800MF"),
+    "regnet_y_1_6gf": _regnet("Y-1.6GF"),
+    "regnet_y_3_2gf": _regnet("Y-3.2GF"),
+    "regnet_y_8gf": _regnet("Y-8GF"),
     "deepface": Entry(deepface, 4030, 3, (152, 152), 72),
 }
 
@@ -179,6 +227,8 @@ _LEARNING_RATES: dict[Callable[..., nn.Module], float] = {
     lenet5_1998: 0.003,  # its loss takes distances to 84 features, not logits
     alexnet: 0.005,  # the paper: 0.01 for batches of 128
     vgg: 0.03,  # the paper: 0.01 for 256, with deep networks initialized from shallow ones
+    convnext: 0.01,
+    efficientnet: 0.02,
     googlenet: 0.01,
     googlenet_bn: 0.01,
     mobilenet_v2: 0.01,  # torchvision: 0.045 for 256

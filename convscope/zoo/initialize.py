@@ -17,17 +17,26 @@ def gaussian(net: nn.Module, std: float) -> None:
         nn.init.normal_(layer.weight, std=std)
 
 
-def he(net: nn.Module, *, fan: Literal["fan_in", "fan_out"] = "fan_in", dense: bool = True) -> None:
+def he(
+    net: nn.Module,
+    *,
+    fan: Literal["fan_in", "fan_out"] = "fan_in",
+    per_group: bool = False,
+    dense: bool = True,
+) -> None:
     """Draw weights from N(0, 2/n), for rectifiers: He et al., 2015, arxiv.org/abs/1502.01852.
 
     n is the number of inputs of a unit (`fan_in`: k·k·input channels of its group, equation 10) or
-    of units that an input reaches (`fan_out`: k·k·output channels of all groups, equation 14). The
-    authors find both equally good. With `dense=False`, dense layers keep PyTorch's initialization,
-    uniform in ±1/sqrt(fan_in): no rectifier follows a classifier.
+    of units that an input reaches (`fan_out`: k·k·output channels of all groups, equation 14; with
+    `per_group`, of its own group). The authors find both equally good. With `dense=False`, dense
+    layers keep PyTorch's initialization, uniform in ±1/sqrt(fan_in): no rectifier follows a
+    classifier.
     """
     for layer in _weighted(net):
         if dense or isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode=fan, nonlinearity="relu")
+        if per_group and fan == "fan_out" and isinstance(layer, nn.Conv2d):
+            layer.weight.data.mul_(layer.groups**0.5)
 
 
 def gaussian_head(net: nn.Module, std: float) -> None:

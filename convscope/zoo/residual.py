@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from convscope.zoo.blocks import run_layers
 from convscope.zoo.initialize import he
 from convscope.zoo.parameter_names import NameMap
+from convscope.zoo.squeeze_excitation import SqueezeExcitation
 from convscope.zoo.stage_table import Convolution, activation, pooling, read_convolution, read_rows
 
 Shortcut = Literal["A", "B", "C", "average"]
@@ -66,10 +67,12 @@ def post_activation(
     *,
     stride_in_1x1: bool = False,
     shortcut: Shortcut = "B",
+    squeezed: int = 0,
 ) -> Residual:
     """Build the block of 2015: convolutions with batch norm, ReLU between them and after the sum.
 
-    The first 3x3 convolution takes the stride or, with `stride_in_1x1`, the first 1x1 one.
+    The first 3x3 convolution takes the stride or, with `stride_in_1x1`, the first 1x1 one. Where
+    `squeezed` is not 0, squeeze and excitation of that width stands before the last convolution.
     """
     strided = [conv.size for conv in convolutions].index(1 if stride_in_1x1 else 3)
     branch: dict[str, nn.Module] = {}
@@ -77,6 +80,8 @@ def post_activation(
     for index, conv in enumerate(convolutions):
         if index:
             branch[f"relu{index}"] = nn.ReLU()
+        if squeezed and index == len(convolutions) - 1:
+            branch["se"] = SqueezeExcitation(width, squeezed)
         branch[f"conv{index + 1}"] = conv.layer(width, stride=stride if index == strided else 1)
         branch[f"bn{index + 1}"] = nn.BatchNorm2d(conv.filters)
         width = conv.filters

@@ -12,6 +12,7 @@ from convscope.gradients import contiguous_gradients
 from convscope.receptive import receptive_fields
 from convscope.recording import operations
 from convscope.zoo import ZOO, create_model
+from convscope.zoo.convnext import LayerNorm2d
 from tests.reference.families import each_network
 
 # (network, options, layer) -> height and width of the field. AlexNet's at every layer; VGG, ResNet:
@@ -93,7 +94,7 @@ def mild(layer):
         return nn.Sigmoid()
     plain = (
         *(nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.GELU, nn.Tanh, layers.ScaledTanh),
-        *(layers.LocalResponseNorm, nn.LocalResponseNorm),
+        *(LayerNorm2d, nn.LayerNorm, layers.LocalResponseNorm, nn.LocalResponseNorm),
     )
     return nn.Identity() if isinstance(layer, plain) else layer
 
@@ -108,7 +109,7 @@ LARGE = frozenset(
         *("wide_resnet101_2", "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"),
         *("resnext29_8x64d", "resnext29_16x64d", "densenet161", "densenet169", "densenet201"),
         *("densenet40_12", "densenet100_12", "densenet100_12_bc", "densenet190_40_bc"),
-        *("fractalnet20", "fractalnet40"),
+        *("convnext_tiny", "fractalnet20", "fractalnet40"),
     )
 )
 PROVEN = each_network(ZOO, slow=LARGE)

@@ -5,7 +5,16 @@ What is asked of every network of the zoo is asked of these in the slow tests.
 
 import pytest
 
-OTHER_SIZES = frozenset(("mobilenet_v2", "mobilenet_v3_large"))
+OTHER_SIZES = frozenset(
+    (
+        *("mobilenet_v2", "mobilenet_v3_large"),
+        *(f"efficientnet_b{size}" for size in range(1, 8)),
+        *("convnext_small", "convnext_base", "convnext_large"),
+        *(f"regnet_x_{size}" for size in ("400mf", "800mf", "1_6gf", "3_2gf")),
+        *(f"regnet_y_{size}" for size in ("800mf", "1_6gf", "3_2gf")),
+        *("regnet_x_8gf", "regnet_y_8gf"),
+    )
+)
 
 
 def each_network(names, *, slow=frozenset()):

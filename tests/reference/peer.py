@@ -1,5 +1,7 @@
 """The same network of another library, with the same weights."""
 
+from unittest import mock
+
 import torch
 from torch import nn
 
@@ -44,3 +46,20 @@ def calibrate(net, images):
         net.train()(images)
     for norm, momentum in zip(norms, usual, strict=True):
         norm.momentum = momentum
+
+
+def torchvision_on_meta(name, **arguments):
+    """A network of torchvision's without a number in memory; RegNet computes its widths first."""
+    from torchvision.models import get_model, regnet  # noqa: PLC0415 -- which may be missing
+
+    compute = regnet.BlockParams.from_init_params
+
+    def computed(**parameters):
+        with torch.device("cpu"):
+            return compute(**parameters)
+
+    with (
+        mock.patch.object(regnet.BlockParams, "from_init_params", computed),
+        torch.device("meta"),
+    ):
+        return get_model(name, **arguments)

@@ -9,6 +9,7 @@ from convscope.errors import RequestError
 from convscope.weights.names import match_names
 from convscope.zoo import ZOO, create_model
 from tests.reference.families import each_network
+from tests.reference.peer import torchvision_on_meta
 
 THEIRS = {"alexnet_2014": "alexnet", "googlenet_bn": "googlenet"}
 KNOWN = [name for name, entry in ZOO.items() if entry.torchvision_names is not None]
@@ -21,7 +22,7 @@ def names_of(create, name: str) -> dict[str, torch.Tensor]:
 
 def torchvision_net(name: str) -> torch.nn.Module:
     more = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
-    return models.get_model(name, **more)
+    return torchvision_on_meta(name, **more)
 
 
 @pytest.mark.parametrize("name", each_network(KNOWN))

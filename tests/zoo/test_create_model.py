@@ -251,7 +251,7 @@ def test_no_two_names_of_the_zoo_differ_by_spelling_alone():
     [
         ("resnt50", "Did you mean 'resnet50'"),
         ("vgg", "Did you mean 'vgg11', 'vgg11_bn', "),
-        ("efficientnet_b0", "write timm:efficientnet_b0 or torchvision:efficientnet_b0"),
+        ("efficientnet_v2_s", "write torchvision:efficientnet_v2_s"),
         ("resnet26", "timm has: write timm:resnet26"),
         ("shufflenet", r"timm and torchvision have networks like it: timm:shufflenet"),
     ],

@@ -13,7 +13,15 @@ LARGE = frozenset(  # some seconds of work and more; the others have one at leas
     (
         *("alexnet_towers", "alexnet_2014", "vgg11", "vgg11_lrn", "vgg11_lrn_bn", "vgg13"),
         *("vgg13_bn", "vgg16_c", "vgg16_c_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
-        *("googlenet", "resnet34", "resnet50", "resnet101", "resnet152", "resnet110_cifar"),
+        *(
+            "convnext_tiny",
+            "googlenet",
+            "resnet34",
+            "resnet50",
+            "resnet101",
+            "resnet152",
+            "resnet110_cifar",
+        ),
         *("resnet1202_cifar", "wrn16_8", "wrn28_10", "wide_resnet50_2", "wide_resnet101_2"),
         *("resnext101_32x8d", "resnext101_64x4d", "resnext29_8x64d", "resnext29_16x64d"),
         *("densenet121", "densenet161", "densenet100_12", "densenet190_40_bc", "fractalnet20"),
