@@ -37,13 +37,30 @@ shortened.
 """
 
 
+TAIL = """## VGG's deeper networks, begun from A
+
+The paper took the first four convolutions and the dense layers of a trained A; the others keep
+their initialization. No flag does that; in Python it is
+
+    net_a, _ = convscope.load("runs/vgg11-imagenet")
+    net = convscope.create_model("vgg16")
+    taken = ("conv1_1", "conv2_1", "conv3_1", "conv3_2", "fc1", "fc2", "fc3")
+    start = {name: w for name, w in net_a.state_dict().items() if name.split(".")[0] in taken}
+    net.load_state_dict(start, strict=False)
+    convscope.train("PATH/TO/IMAGENET", recipe="vgg-imagenet", model=net, input_size=224)
+
+The run's model is then your own network, whose name has no published figure: compare with the table
+above yourself.
+"""
+
+
 def write() -> str:
     """The page as Markdown."""
     recipes = [read_recipe(name) for name in list_recipes()]
     table = ["| recipe | trains | published test errors |", "| --- | --- | --- |"]
     table += [f"| `{one.name}` | {one.title} | {_figures(one)} |" for one in recipes]
     parts = [line for one in recipes for line in _part(one)]
-    return "\n".join([HEAD, *table, "", *parts])
+    return "\n".join([HEAD, *table, "", *parts, TAIL])
 
 
 def _figures(recipe: Recipe) -> str:

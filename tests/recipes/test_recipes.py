@@ -1,9 +1,12 @@
 """Recipes against the papers' figures, written by hand, and a run's result beside them."""
 
+import ast
 import json
+import re
 
 import numpy as np
 import pytest
+import torch
 
 import convscope
 from convscope.errors import RequestError
@@ -168,6 +171,17 @@ def test_a_run_from_published_weights_has_not_changed_its_recipe():
     assert one.changed == ()
     assert other.changed == ("pretrained False for True",)
     assert "it has no published figure" in one.describe()
+
+
+@pytest.mark.parametrize("deeper", ["vgg13", "vgg16_c", "vgg16", "vgg19"])
+def test_vggs_first_and_dense_layers_fit_those_of_a(deeper):
+    with torch.device("meta"):
+        a, net = (convscope.create_model(name).state_dict() for name in ("vgg11", deeper))
+    taken = re.search(r"taken = (\(.*\))", PAGE.read_text("utf-8"))[1]
+    start = {name: w for name, w in a.items() if name.split(".")[0] in ast.literal_eval(taken)}
+    assert len(start) == 2 * (4 + 3)
+    assert [*a][:8] == [*start][:8], "the first four convolutions of A"
+    assert all(net[name].shape == w.shape for name, w in start.items())
 
 
 def metrics(wrong, images):
