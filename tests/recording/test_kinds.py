@@ -140,6 +140,7 @@ LISTS = {  # what a rule needs to know of each of its kinds, and lists of other 
     "receptive/copying.py": (*copying.INDEX_ARGUMENTS, *copying.CONSTANT_ARGUMENTS),
     "recording/aten.py": ("vector_norm", "matrix_norm", "norm", "multi_dot", "cross"),  # of linalg
     "training/callbacks/layer_stats.py": ("mean", "std", "zeros"),  # statistics
+    "webapp/jobs/form.py": ("log", "mean", "std"),  # settings
 }
 
 
