@@ -20,9 +20,9 @@ def without_effect(config: TrainConfig, given: Collection[str]) -> list[str]:
 
     Only settings that a person gave are told: the config of a run lists all of them.
 
-    >>> [sentence] = without_effect(TrainConfig(momentum=0.5, optimizer="adamw"), {"momentum"})
+    >>> [sentence] = without_effect(TrainConfig(nesterov=True, optimizer="adamw"), {"nesterov"})
     >>> sentence
-    "`momentum=0.5` has no effect with `optimizer='adamw'`, only with `optimizer='sgd'`."
+    "`nesterov=True` has no effect with `optimizer='adamw'`, only with `optimizer='sgd'`."
     """
     told: list[str] = []
     for name, field in settings_of(TrainConfig).items():
