@@ -82,7 +82,7 @@ def _choices(one: SettingField, about: Parameter) -> Any:
     if one.takes_code:
         named = f"{one.setting.help} [choices: {', '.join(map(str, one.choices))}]"
         listed = Parameter(converter=partial(_choice, one), metavar="CHOICE", help=named)
-        return Annotated[str, about, listed]
+        return Annotated[str | None if one.optional else str, about, listed]
     hint = Literal[one.choices]  # a union of Literals as one, which help lists as one
     return Annotated[hint | None if one.optional else hint, about]
 

@@ -11,7 +11,7 @@ aspect ratio to the network's input; `scaled-crop` cuts a window of the input's 
 of random scale. With `-flip`, half of the images are mirrored, too.
 """
 
-AugmentationSet = Literal["photo", "medical", "digits"]
+AugmentationSet = Literal["mild", "photo", "medical", "digits"]
 """Names for several settings together."""
 
 Augment = Kind | AugmentationSet

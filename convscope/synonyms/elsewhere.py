@@ -59,8 +59,8 @@ SENTENCES = {
     "The best and the newest weights are kept; the state is saved every `checkpoint_seconds`.":
     "save save_period save_steps save_strategy save_freq save_every save_interval "
     "save_total_limit save_best save_best_only save_last save_model save_only_model "
-    "checkpoint_hist recovery_interval enable_jit_checkpoint load_best_model_at_end keep_best "
-    "nosave checkpoint_every restore_best_weights",
+    "checkpoint_hist recovery_interval enable_jit_checkpoint "
+    "nosave checkpoint_every ",
     "An interrupted training goes on by the command `convscope resume RUN`, in Python "
     "convscope.resume(run).": "resume resume_from_checkpoint resume_from start_epoch "
     "initial_epoch no_resume_opt resume_path auto_resume continue last_epoch ignore_data_skip "

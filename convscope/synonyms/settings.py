@@ -62,6 +62,8 @@ SYNONYMS = {
     "weights": "initial_checkpoint pretrained_path pretrained_weights checkpoint checkpoint_path "
     "ckpt ckpt_path load load_from load_weights weights_path weight init_weights state_dict "
     "finetune_from pretrained_checkpoint w",
+    "restore_best_weights": "load_best_model_at_end keep_best restore_best",
+    "freeze_bn": "bn_freeze freeze_batch_norm freeze_batchnorm norm_eval frozen_bn bn_eval",
     "pretrained": "use_pretrained load_pretrained from_pretrained",
     "epochs": "num_epochs n_epochs nb_epochs max_epochs num_train_epochs epoch total_epochs "
     "training_epochs n_epoch ep e",
@@ -248,6 +250,7 @@ VALUES = {
         "crop-flip": "cropflip crop_and_flip flip_crop crop,flip",
         "resized-crop": "random_resized_crop randomresizedcrop rrc inception_crop",
         "resized-crop-flip": "random_resized_crop_flip rrc_flip",
+        "mild": "light weak gentle",
         "photo": "photos photograph natural",
         "medical": "fundus cells histology microscopy",
         "digits": "characters letters",

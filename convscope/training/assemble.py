@@ -151,7 +151,12 @@ def assemble(
     A run that `resumes` may have none yet, and keeps what it began with.
     """
     config, network = task.config, task.network
-    freezing = LayerFreezing(network, config.freeze, every=config.unfreeze_every)
+    freezing = LayerFreezing(
+        network,
+        config.freeze,
+        every=config.unfreeze_every,
+        batch_norm=bool(config.freeze_bn),
+    )
     if not config.unfreeze_every:  # then the optimizer keeps nothing for frozen weights
         freezing.apply(epoch=0)
     optimizer = Optimizer(network, config)
@@ -250,7 +255,7 @@ def schedule_of(config: TrainConfig, limits: Limits, batches: int) -> Schedule:
     """The learning rate over a training, given the number of batches per epoch."""
     share = 1 / limits.steps if limits.steps else 0.0
     return Schedule(
-        name=config.lr_schedule,
+        name=decided(config.lr_schedule),
         peak=decided(config.lr),
         warmup=min(1.0, decided(config.warmup_epochs) * batches * share),
         gamma=config.lr_gamma,
@@ -284,7 +289,11 @@ def _rules(task: Task, session: Session, average: WeightAverage | None) -> Seque
             session.run.write_weights(stored, task.card)
 
     metric = config.metric or METRICS[task.card.task][0]
-    rules: list[Callback] = [BestWeights(metric=metric, save=save_weights)]
+    rules: list[Callback] = [
+        BestWeights(
+            metric=metric, save=save_weights, restore_best=config.restore_best_weights is not False
+        )
+    ]
     if config.lr_schedule == "plateau":
         rules.append(ReduceOnPlateau(patience=config.lr_patience))
     if config.early_stopping_patience:

@@ -26,6 +26,10 @@ SETS: Mapping[str, Mapping[str, Any]] = {
         "horizontal_flip": 0.5, "vertical_flip": 0.5, "rotation": 180.0, "translation": 0.05,
         "zoom": (0.9, 1.1), "brightness": 0.1, "contrast": 0.1, "saturation": 0.1,
     },
+    "mild": {
+        "horizontal_flip": 0.5, "rotation": 15.0, "translation": 0.1, "zoom": (0.9, 1.1),
+        "brightness": 0.2, "contrast": 0.2, "saturation": 0.2,
+    },
     "digits": {"rotation": 10.0, "translation": 0.1, "zoom": (0.9, 1.1), "shear": 10.0},
 }  # fmt: skip
 """What a named set decides of the settings that are left open; `photo` also cuts resized crops."""
@@ -49,11 +53,12 @@ _PAIR = 2
 class AugmentationSettings:
     """What is random about a training image in each epoch; a part of `TrainConfig`."""
 
-    augment: Augment | str = setting("crop", AUGMENTATION,
-        help="Augmentation of the training images: crop shifts them within a black border, "
-        "resized-crop scales windows of random area and aspect ratio, scaled-crop cuts windows out "
-        "of images of random scale; with -flip, half are mirrored. photo, medical (no up and down) "
-        "and digits are sets of the settings below. Or your own function as module:attr.")
+    augment: Augment | str | None = setting(None, AUGMENTATION,
+        help="Augmentation of the training images, by default crop, or mild with weights: crop "
+        "shifts them within a black border, resized-crop scales windows of random area and aspect "
+        "ratio, scaled-crop cuts windows out of images of random scale; with -flip, half are "
+        "mirrored. mild, photo, medical (no up and down) and digits are sets of the settings "
+        "below. Or your own function as module:attr.")
     crop_padding: int | None = setting(None, AUGMENTATION, low=0, high=1000,
         only_if={"augment": SHIFTED}, off=0,
         help="Width in pixels of the border added before a random crop; by default 2 for "
@@ -112,7 +117,7 @@ class AugmentationSettings:
     @property
     def crop_kind(self) -> Kind:
         """How windows are cut: what `augment` says, or its set."""
-        return kind_of(self.augment)
+        return kind_of(self.augment or "crop")
 
     def check_augmentation(self) -> None:
         """Raise RequestError for ranges that are none."""
@@ -135,7 +140,7 @@ class AugmentationSettings:
             **_OFF,
             "crop_padding": {"crop": 2, "crop-flip": 4}.get(self.crop_kind, 0),
             "horizontal_flip": flip_probability(self.crop_kind),
-            **SETS.get(self.augment, {}),
+            **SETS.get(self.augment or "", {}),
         }
         given = {name: getattr(self, name) for name in decided}
         return {name: decided[name] if given[name] is None else given[name] for name in decided}

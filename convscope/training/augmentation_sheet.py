@@ -98,6 +98,7 @@ def draw_sheet(
         config = fitting.applied(config)
         if fitting.reason and not (config.weights or config.pretrained):
             user.message(fitting.reason)
+    config = config.with_defaults()
     default = default_input(config.model)
     card = infer_preprocessing(dataset, sample, config, user, default=default)
     own.check(card)

@@ -16,6 +16,12 @@ from convscope.evaluation.metrics import MetricName
 from convscope.strict import shown
 from convscope.training.augmentation_settings import AugmentationSettings
 from convscope.training.data_settings import LARGEST_SEED, DataSettings
+from convscope.training.fine_tuning import (
+    FINE_TUNING,
+    FROM_SCRATCH,
+    SMALLEST_BATCH,
+    fine_tuning_lr,
+)
 from convscope.training.loggers.choice import parse_loggers
 from convscope.training.setting import figure, setting, settings_of
 
@@ -78,6 +84,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "weights, or of the training images.")
     freeze: str | None = setting(None, NETWORK,
         help="Freeze all layers up to and including this one; body for all but the last.")
+    freeze_bn: bool | None = setting(None, NETWORK,
+        help="Keep the running mean and variance of batch norm as they are and compute with them, "
+        "as in evaluation; by default with weights.")
     unfreeze_every: int = setting(0, NETWORK, low=0, high=_MANY,
         help="Unfreeze one more of the frozen layers after this many epochs, the last one first; "
         "0 for never.")
@@ -92,18 +101,23 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "for bit.")
     early_stopping_patience: int = setting(0, LENGTH, low=0, high=_MANY,
         help="Stop after this many epochs without improvement; 0 for never.")
+    restore_best_weights: bool | None = setting(None, LENGTH,
+        help="Keep and test the weights of the epoch that is best in validation, else those of the "
+        "last epoch; by default the last with weights, as long as the learning rate falls.")
     metric: MetricName | None = setting(None, LENGTH,
         help="Validation metric by which the best weights are chosen; by default top1 (accuracy), "
         "map (mean average precision) for multi-label, kappa (quadratic weighted) for ordinal.")
 
-    optimizer: Optimizer = setting("sgd", OPTIMIZER,
+    optimizer: Optimizer | None = setting(None, OPTIMIZER,
         help="SGD with momentum, AdamW, or RMSprop as MobileNetV3 and EfficientNet have it: with "
-        "momentum, alpha 0.9, eps 0.0316.")
+        "momentum, alpha 0.9, eps 0.0316. By default sgd, with weights adamw.")
     lr: float | None = setting(None, OPTIMIZER, above=0, high=1e6,
         help="Peak learning rate. By default the network's own (0.05 for most) at a batch size of "
-        "64, or 0.004 for rmsprop, scaled with the images per step; 0.001 for adamw.")
-    backbone_lr_scale: float = setting(1.0, OPTIMIZER, low=0, high=1,
-        help="Scale of the learning rate for all layers but the last.")
+        "64, or 0.004 for rmsprop, scaled with the images per step; 0.001 for adamw, 0.003 with "
+        "weights.")
+    backbone_lr_scale: float | None = setting(None, OPTIMIZER, low=0, high=1,
+        help="Scale of the learning rate for all layers but the last; by default 0.1 with weights, "
+        "else 1.")
     momentum: float = setting(0.9, OPTIMIZER, low=0, high=1,
         only_if={"optimizer": ("sgd", "rmsprop")},
         help="Momentum of SGD and RMSprop.")
@@ -113,8 +127,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "added to it.")
     weight_decay: float = setting(0.0005, OPTIMIZER, low=0, high=1e6,
         help="Weight decay: an L2 penalty for sgd and rmsprop, decoupled for adamw.")
-    lr_schedule: ScheduleName = setting("cosine", OPTIMIZER,
-        help="Learning rate schedule; plateau lowers the rate when the validation loss stalls.")
+    lr_schedule: ScheduleName | None = setting(None, OPTIMIZER,
+        help="Learning rate schedule, by default cosine, or one-cycle with weights; plateau lowers "
+        "the rate when the validation loss stalls.")
     warmup_epochs: float | None = setting(None, OPTIMIZER, low=0, high=_MANY,
         only_if={"max_minutes": (None,),
             "lr_schedule": ("plateau", "step", "cosine", "linear", "constant")},
@@ -130,8 +145,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
     lr_patience: int = setting(3, OPTIMIZER, low=0, high=_MANY,
         only_if={"lr_schedule": ("plateau",)},
         help="Epochs without a better validation loss that the schedule plateau waits for.")
-    clip_grad_norm: float = setting(0.0, OPTIMIZER, low=0, high=1e12,
-        help="Largest norm of the gradient of all weights together; 0 for no clipping.")
+    clip_grad_norm: float | None = setting(None, OPTIMIZER, low=0, high=1e12,
+        help="Largest norm of the gradient of all weights together, 0 for no clipping; by default "
+        "1 with weights, else 0.")
     ema: float = setting(0.0, OPTIMIZER, low=0, high=1,
         help="Decay of an exponential moving average of the weights, such as 0.999: the average is "
         "validated, kept and tested in place of the weights themselves; 0 for no average.")
@@ -245,29 +261,51 @@ class TrainConfig(AugmentationSettings, DataSettings):
                 "classes twice; choose one."
             )
 
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether training starts from trained weights."""
+        return self.weights is not None or self.pretrained
+
+    def with_defaults(self) -> "TrainConfig":
+        """Decide what was left open and depends on no data: the optimizer and what belongs to it.
+
+        With weights it is a recipe for fine-tuning. What is set is kept.
+        """
+        recipe = FINE_TUNING if self.fine_tunes else FROM_SCRATCH
+        if self.lr_schedule in ("constant", "plateau") or self.early_stopping_patience:
+            recipe = {**recipe, "restore_best_weights": True}
+        return replace(
+            self, **{name: value for name, value in recipe.items() if getattr(self, name) is None}
+        )
+
     def resolve(self, num_train_images: int, *, default_lr: float = 0.05) -> "TrainConfig":
-        """Decide what was left open: batch size, learning rate, warm-up and augmentation.
+        """Decide what is still open: batch size, learning rate, warm-up, augmentation, the recipe.
 
         `default_lr` is the network's own learning rate for SGD with 64 images per step; it is
         scaled in proportion: Goyal et al., 2017, "Accurate, large minibatch SGD", section 2.1. So
         is RMSprop's, with which EfficientNet (0.256 for 4096 images) and torchvision's MobileNetV3
         (0.064 for 1024) are trained.
         """
-        small = max(8, 2 ** int(math.log2(max(1, num_train_images / 20 / self.accumulate))))
+        config = self.with_defaults()
+        smallest = SMALLEST_BATCH if self.fine_tunes else 8
+        small = max(smallest, 2 ** int(math.log2(max(1, num_train_images / 20 / self.accumulate))))
         batch_size = self.batch_size or min(64, small)
         images = batch_size * self.accumulate
-        scaled = {"sgd": default_lr, "rmsprop": 0.004}
-        lr = 0.001 if self.optimizer == "adamw" else scaled[self.optimizer] * images / 64
+        if config.optimizer == "adamw":
+            scale = decided(config.backbone_lr_scale)
+            lr = fine_tuning_lr(images, backbone_lr_scale=scale) if self.fine_tunes else 0.001
+        else:
+            lr = (0.004 if config.optimizer == "rmsprop" else default_lr) * images / 64
         epochs = self.epochs if self.steps is None else self.steps * images / num_train_images
-        if self.lr_schedule == "one-cycle" or self.max_minutes is not None:
+        if config.lr_schedule == "one-cycle" or self.max_minutes is not None:
             warmup_epochs = 0.0
         else:
             warmup_epochs = min(1.0, epochs / 5)
         return replace(
-            self,
+            config,
             batch_size=batch_size,
             lr=lr if self.lr is None else self.lr,
-            **self.augmentation_decided(),
+            **config.augmentation_decided(),
             warmup_epochs=warmup_epochs if self.warmup_epochs is None else self.warmup_epochs,
         )
 

@@ -105,7 +105,7 @@ def choose_network(
 
     count = len(dataset.indices("train"))
     if weights is not None:
-        return _of_weights(weights, count, sample, config, device, is_open)
+        return _of_weights(weights, count, config, device, is_open)
     smallest = _LECTURE if config.input_size is None else min(_pair(config.input_size))
     if sample.all_gray and max(sample.typical_size) <= _LECTURE <= smallest:
         return DefaultNetwork("lenet5")
@@ -235,22 +235,20 @@ def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
 def _of_weights(
     weights: Weights,
     count: int,
-    sample: ImageSample,
     config: TrainConfig,
     device: torch.device,
     is_open: Callable[[str], bool],
 ) -> DefaultNetwork:
-    """The network of weights, with the augmentation that suits the images that it reads."""
+    """The network of weights; fine-tuning has an augmentation of its own."""
     model, card = _named_by(weights), weights.card
     settings: dict[str, Any] = {}
     limit = ""
-    if card is not None and min(card.input_size) > _SMALL:
-        if not sample.all_gray and is_open("augment"):
-            settings = {"augment": "resized-crop-flip", "crop_scale": _WINDOWS}
-        if model == PRETRAINED and device.type == "cpu":  # how long others take is not known
-            sizes = [_pair(config.input_size or card.input_size)]
-            has_epochs = not is_open("epochs")
-            _, settings["epochs"], limit = _in_time(sizes, count, config, has_epochs=has_epochs)
+    if (
+        card is not None and model == PRETRAINED and device.type == "cpu"
+    ):  # others take unknown time
+        sizes = [_pair(config.input_size or card.input_size)]
+        has_epochs = not is_open("epochs")
+        _, settings["epochs"], limit = _in_time(sizes, count, config, has_epochs=has_epochs)
     reason = f"No network was named, so {model} is trained, of which the weights are{limit}."
     open_ones = {name: value for name, value in settings.items() if is_open(name)}
     return DefaultNetwork(model, open_ones, reason)

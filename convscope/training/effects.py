@@ -24,6 +24,7 @@ def without_effect(config: TrainConfig, given: Collection[str]) -> list[str]:
     >>> sentence
     "`nesterov=True` has no effect with `optimizer='adamw'`, only with `optimizer='sgd'`."
     """
+    config = config.with_defaults()
     told: list[str] = []
     for name, field in settings_of(TrainConfig).items():
         value = getattr(config, name)

@@ -58,7 +58,7 @@ class TrainSettings(TypedDict, total=False):
     max_corrupt_fraction: float
     duplicates: Literal["error", "drop", "allow"]
 
-    augment: Augment | str | Transform
+    augment: Augment | str | Transform | None
     crop_padding: int | None
     crop_padding_mode: CropPadding
     crop_scale: Sequence[float]
@@ -90,26 +90,28 @@ class TrainSettings(TypedDict, total=False):
     mean: PerChannel | None
     std: PerChannel | None
     freeze: str | None
+    freeze_bn: bool | None
     unfreeze_every: int
 
     epochs: int
     steps: int | None
     max_minutes: float | None
     early_stopping_patience: int
+    restore_best_weights: bool | None
     metric: MetricName | None
 
-    optimizer: Optimizer
+    optimizer: Optimizer | None
     lr: float | None
-    backbone_lr_scale: float
+    backbone_lr_scale: float | None
     momentum: float
     nesterov: bool
     weight_decay: float
-    lr_schedule: ScheduleName
+    lr_schedule: ScheduleName | None
     warmup_epochs: float | None
     lr_gamma: float
     lr_milestones: Sequence[float]
     lr_patience: int
-    clip_grad_norm: float
+    clip_grad_norm: float | None
     ema: float
     swa_start: float
     swa_lr: float | None

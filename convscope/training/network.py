@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm  # pyright: ignore[reportPrivateUsage]
 
 from convscope.card import Card
 from convscope.errors import NetworkError, RequestError
@@ -18,6 +17,7 @@ from convscope.runs.network import (
 )
 from convscope.runs.own_code import HANDED_OVER, remember_named
 from convscope.training.callbacks.base import CallbackList
+from convscope.training.callbacks.freeze import batch_norms
 from convscope.training.config import TrainConfig, decided
 from convscope.zoo import Creation, default_input, resolve_model
 from convscope.zoo.check import check_training
@@ -111,8 +111,11 @@ class RequestedNetwork:
             note = _tried(network, card, self.model, size if size > 1 else 2, bf16=bf16)
             if note:
                 callbacks.message(note)
-        has_batch_norm = any(isinstance(layer, BatchNorm) for layer in network.modules())
-        if not has_batch_norm or (batch_size > 1 and num_images % batch_size != 1):
+        if (
+            not batch_norms(network)
+            or config.freeze_bn
+            or (batch_size > 1 and num_images % batch_size != 1)
+        ):
             return
         try:
             _tried(network, card, self.model, 1)

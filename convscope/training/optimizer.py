@@ -6,7 +6,7 @@ from torch.optim.adamw import adamw
 from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
-from convscope.training.config import TrainConfig
+from convscope.training.config import TrainConfig, decided
 
 
 class Optimizer:
@@ -22,21 +22,22 @@ class Optimizer:
     """
 
     def __init__(self, network: nn.Module, config: TrainConfig) -> None:
-        self.config = config
+        self.config = config = config.with_defaults()
         named = [
             (name, weight) for name, weight in network.named_parameters() if weight.requires_grad
         ]
         self.weights = [weight for _, weight in named]
         self.fused = all(weight.device.type in ("cpu", "cuda") for weight in self.weights)
         self.state = {
-            name: [torch.zeros_like(w) for w in self.weights] for name in _STATE[config.optimizer]
+            name: [torch.zeros_like(w) for w in self.weights]
+            for name in _STATE[decided(config.optimizer)]
         }
         if config.optimizer != "sgd":
             self.state["step"] = [torch.zeros((), device=w.device) for w in self.weights]
         head = head_of(network)
         self.groups: dict[float, list[int]] = {}
         for index, (name, _) in enumerate(named):
-            scale = 1.0 if name.rpartition(".")[0] == head else config.backbone_lr_scale
+            scale = 1.0 if name.rpartition(".")[0] == head else decided(config.backbone_lr_scale)
             self.groups.setdefault(scale, []).append(index)
 
     def zero_grad(self) -> None:

@@ -29,14 +29,14 @@ _objects: dict[str, OwnFunction] = {}
 class RequestedAugmentation:
     """What the setting `augment` is in a run, and the function that it names, if it is one.
 
-    A function that no name finds again is `object:` and what it is called.
+    A function that no name finds again is `object:` and what it is called; None is not decided yet.
     """
 
-    text: str
+    text: str | None
     function: OwnFunction | None = None
 
     @classmethod
-    def of(cls, augment: str, function: Transform | None = None) -> "RequestedAugmentation":
+    def of(cls, augment: str | None, function: Transform | None = None) -> "RequestedAugmentation":
         """Find a function that is named, or name one that is handed over.
 
         Raises RequestError for what cannot be imported or called.
@@ -48,7 +48,7 @@ class RequestedAugmentation:
             )
         if function is not None:
             return cls(_name_of(function), OwnFunction(function, _called(function)))
-        if not is_own(augment):
+        if augment is None or not is_own(augment):
             return cls(augment)
         found = _imported(augment)
         own_code.remember_named(augment)
@@ -67,7 +67,7 @@ class RequestedAugmentation:
 
         Where later ones need it again, say so.
         """
-        if self.function is None or not self.text.startswith(HANDED_OVER):
+        if self.function is None or not (self.text or "").startswith(HANDED_OVER):
             return
         _objects[str(run.path.resolve())] = self.function
         callbacks.message(
@@ -76,9 +76,9 @@ class RequestedAugmentation:
         )
 
 
-def is_own(augment: str) -> bool:
+def is_own(augment: str | None) -> bool:
     """Whether a value of the setting is a function of the user's own."""
-    return ":" in augment
+    return augment is not None and ":" in augment
 
 
 def record(augment: str) -> dict[str, Any]:

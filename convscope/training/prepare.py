@@ -29,6 +29,7 @@ from convscope.training.config import TrainConfig
 from convscope.training.image_sample import ImageSample
 from convscope.training.optimizer import head_of
 from convscope.weights.adapt import adapt_weights
+from convscope.weights.head import start_head
 from convscope.weights.preprocessing import per_channel, with_channels
 from convscope.weights.source import Weights
 from convscope.zoo.table_file import is_table, read_table
@@ -251,11 +252,15 @@ def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, 
 def load_pretrained(weights: Weights, network: nn.Module, card: Card) -> Card:
     """Load weights into a network, its head by class name; the card that is returned says so.
 
+    A head for other classes starts anew, small.
+
     Raises RequestError, with nothing changed, if they do not match.
     """
     adapted = adapt_weights(weights, network, classes=card.classes)
     adapted.load_into(network)
     report = dict(adapted.report)
+    if report["weights_head"].startswith("initialized"):
+        start_head(network, len(card.classes))
     if weights.card is None:
         report["weights_preprocessing"] = "not stated: images are prepared by the training images"
     return replace(card, provenance={**card.provenance, **report})

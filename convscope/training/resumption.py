@@ -34,7 +34,7 @@ from convscope.training.callbacks.checkpoint import check_metadata
 from convscope.training.callbacks.interrupt import handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.turns import in_turn
-from convscope.training.config import TrainConfig
+from convscope.training.config import TrainConfig, decided
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.loggers.choice import check_installed
 from convscope.training.made_with import restore_metrics, settings_in, unchanged_settings
@@ -187,7 +187,7 @@ def _reassemble(
 ) -> tuple[Trainer, Task]:
     """The trainer of a run, in the state that is stored."""
     run, user, group = session.run, session.user, session.group
-    function = own_augmentation.resumed(run, saved, config.augment, augment, consent)
+    function = own_augmentation.resumed(run, saved, decided(config.augment), augment, consent)
     card = run.read_card()
     if run.card_note:
         user.message(run.card_note)

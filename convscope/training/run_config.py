@@ -19,7 +19,7 @@ from convscope.errors import WorkError
 from convscope.mixed_precision import bf16_instructions
 from convscope.runs import own_code
 from convscope.training import own_augmentation
-from convscope.training.config import TrainConfig
+from convscope.training.config import TrainConfig, decided
 from convscope.words.csv_text import to_csv
 from convscope.zoo.table_file import is_table
 
@@ -48,7 +48,7 @@ def run_config(
         "machine": environment(device, group, bf16=config.precision == "bf16"),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "network": own_code.record(config.model, config.weights),
-        **own_augmentation.record(config.augment),
+        **own_augmentation.record(decided(config.augment)),
     }
 
 

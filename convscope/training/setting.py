@@ -149,7 +149,7 @@ class SettingField:
         value = _plain(value)
         if self.is_size and isinstance(value, str):
             return _SIZE.fullmatch(value) is not None
-        if self.takes_code:
+        if self.takes_code and value is not None:
             return value in self.choices or (isinstance(value, str) and ":" in value)
         return any(_is_a(value, member) for member in self.members)
 

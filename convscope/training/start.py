@@ -37,6 +37,7 @@ from convscope.training.division import divide
 from convscope.training.duplicates import settle_duplicates
 from convscope.training.effects import check_validation, without_effect, without_effect_on
 from convscope.training.executors.base import Executor
+from convscope.training.fine_tuning import describe_recipe
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.image_sample import sample_images
 from convscope.training.loggers.choice import check_installed
@@ -141,7 +142,7 @@ def prepared(
     user = CallbackList(callbacks)
     check_installed(config.log)
     requested, weights = named_network(config.model, module), None  # before any data is opened
-    own = RequestedAugmentation.of(config.augment, function)
+    own, asked = RequestedAugmentation.of(config.augment, function), config
     config = with_published_weights(
         replace(config, model=requested.model if requested else AUTO, augment=own.text)
     )
@@ -161,6 +162,7 @@ def prepared(
         )
         requested, config = RequestedNetwork.of(fitting.model, None), fitting.applied(config)
         user = fitting.announced(user, dataset)
+    config = config.with_defaults()
     for sentence in _notes(opened, dataset, data, config, given, fold):
         user.message(sentence)
     run = _created(out, config, dataset, group)
@@ -177,8 +179,7 @@ def prepared(
             loaded = load_checked(dataset, card, config, watching, group)
         loaded = settle_duplicates(opened, loaded, config, user, fold)
         num_images = len(loaded.dataset.indices("train"))
-        _tell_imbalance(loaded.dataset, num_images, user)
-        config = config.resolve(num_images, default_lr=default_lr(config.model))
+        config = _resolved(config, asked, loaded.dataset, user)
         splits = write_splits(loaded.dataset)
         card = finalize_preprocessing(card, loaded, splits, config, start)
         torch.manual_seed(config.seed)
@@ -233,6 +234,18 @@ def _device(config: TrainConfig, user: CallbackList, group: Group) -> torch.devi
     if slower:
         user.message(slower)
     return device
+
+
+def _resolved(
+    config: TrainConfig, asked: TrainConfig, dataset: Dataset, user: CallbackList
+) -> TrainConfig:
+    """The settings with nothing open; told are imbalance and what fine-tuning decided."""
+    num_images = len(dataset.indices("train"))
+    _tell_imbalance(dataset, num_images, user)
+    config = config.resolve(num_images, default_lr=default_lr(config.model))
+    if config.fine_tunes and (recipe := describe_recipe(vars(config), vars(asked))):
+        user.message(recipe)
+    return config
 
 
 def _tell_imbalance(dataset: Dataset, num_images: int, user: CallbackList) -> None:

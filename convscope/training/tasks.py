@@ -60,4 +60,7 @@ def _with_task(config: TrainConfig, task: TaskName) -> TrainConfig:
             "`label_smoothing` is for classes without an order; `task='ordinal'` already counts "
             "near grades as less wrong."
         )
-    return replace(config, task=task, metric=metric)
+    restore = config.restore_best_weights
+    if restore is None and config.metric is not None:  # or it would be in vain
+        restore = True
+    return replace(config, task=task, metric=metric, restore_best_weights=restore)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
 State = Mapping[str, Tensor]
 
@@ -46,3 +46,17 @@ def rows_by_class(theirs: Tensor, ours: Tensor, rows: Sequence[int | None]) -> T
         if index is not None:
             found[place] = theirs[index].to(ours.dtype)
     return found
+
+
+def start_head(network: nn.Module, num_classes: int) -> None:
+    """Draw the weights of a new head small, with a standard deviation of 0.01, and its bias 0.
+
+    A large head sends large gradients into trained weights, and they are lost in the first steps.
+    timm draws an EfficientNet's from -0.5 to 0.5 for four classes.
+    """
+    [name, *_] = head_layers(network.state_dict())
+    head = network.get_submodule(name)
+    if isinstance(head, nn.Linear | nn.Conv2d) and len(head.weight) == num_classes:
+        nn.init.normal_(head.weight, std=0.01)
+        if head.bias is not None:
+            nn.init.zeros_(head.bias)

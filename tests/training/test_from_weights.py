@@ -93,7 +93,9 @@ def test_new_classes_train_on_a_held_body_of_which_no_bit_changes(tmp_path, sour
     assert trained.test.top1 == 1.0
     state, _ = Run.open(out).read_state()
     assert {name for name in state.tensors if "optimizer" in name} == {
-        f"optimizer/{place}/momentum_buffer" for place in (0, 1)
+        f"optimizer/{place}/{name}"
+        for place in (0, 1)
+        for name in ("exp_avg", "exp_avg_sq", "step")
     }
 
 
@@ -173,7 +175,8 @@ def test_a_file_that_says_nothing_of_its_pictures_leaves_them_to_the_data(tmp_pa
 def test_batch_norm_of_a_held_resnet_keeps_its_statistics(tmp_path, fishes):
     net = create_model("resnet20_cifar")
     torch.save(net.state_dict(), tmp_path / "x.pth")
-    words = dict(model="resnet20_cifar", freeze="conv3_3", epochs=1, batch_size=8, engine="torch")
+    words = dict(model="resnet20_cifar", freeze="conv3_3", freeze_bn=False)
+    words |= dict(epochs=1, batch_size=8, engine="torch")
     run = train(fishes, tmp_path / "x.pth", tmp_path / "run", **words)
     layers = list(dict(net.named_children()))
     held = layers[: layers.index("conv3_3") + 1]

@@ -79,11 +79,10 @@ CASES = {
     "explain": ["{run}", "{image}"],
     "summary": ["{run}"],
     "models": ["*{odd}*"],
-    "recipes": ["{odd}"],
     "geometry": ["{odd}"],
     "lab": ["{out}"],
 }  # fmt: skip
-FAILS = {"models", "recipes", "geometry", "lab"}
+FAILS = {"models", "geometry", "lab"}
 
 
 def test_there_is_a_case_for_every_command():

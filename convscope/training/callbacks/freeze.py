@@ -1,6 +1,7 @@
 """Freezing the first layers, and unfreezing them step by step."""
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm  # pyright: ignore[reportPrivateUsage]
 
 from convscope.errors import RequestError, nearest
 from convscope.training.callbacks.base import Callback
@@ -21,6 +22,9 @@ class LayerFreezing(Callback):
 
     `body` stands for everything but the last layer with weights, if no layer has that name.
 
+    With `batch_norm`, batch norm keeps its statistics and computes with them wherever it is; its
+    scales and shifts are trained like other weights.
+
     Attributes:
         stages: by name, in order, the modules of the top-level layers that are frozen at first.
 
@@ -28,8 +32,16 @@ class LayerFreezing(Callback):
     to train.
     """
 
-    def __init__(self, network: nn.Module, last: str | None, *, every: int = 0) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        last: str | None,
+        *,
+        every: int = 0,
+        batch_norm: bool = False,
+    ) -> None:
         self.network, self.every = network, every
+        self.batch_norms = batch_norms(network) if batch_norm else []
         self.stages = {} if last is None else _stages(network, last)
         self.weights = {
             name: [
@@ -71,6 +83,14 @@ class LayerFreezing(Callback):
             if name in frozen:
                 for module in modules:
                     module.eval()
+        for module in self.batch_norms:
+            module.eval()
+
+
+def batch_norms(network: nn.Module) -> list[nn.Module]:
+    """The layers of batch norm that have running statistics."""
+    layers = (module for module in network.modules() if isinstance(module, BatchNorm))
+    return [layer for layer in layers if layer.track_running_stats]
 
 
 def _stages(network: nn.Module, last: str) -> dict[str, list[nn.Module]]:

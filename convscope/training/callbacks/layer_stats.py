@@ -16,7 +16,7 @@ from convscope.runs.tensor_file import TensorFile
 from convscope.training.callbacks.base import Callback
 from convscope.training.callbacks.snapshots import least_informative
 from convscope.training.callbacks.throttle import Throttle
-from convscope.training.config import TrainConfig
+from convscope.training.config import TrainConfig, decided
 from convscope.training.events import FitStart, StepEnd
 from convscope.training.executors.base import Inputs
 from convscope.training.optimizer import head_of
@@ -84,7 +84,7 @@ class LayerStatsWriter(Callback):
         self.live.write_snapshot("look", captured)
 
     def _layer_lr(self, lr: float) -> Callable[[str], float]:
-        head, scale = head_of(self.network), self.config.backbone_lr_scale
+        head, scale = head_of(self.network), decided(self.config.backbone_lr_scale)
         return lambda layer: lr if layer == head else lr * scale
 
 

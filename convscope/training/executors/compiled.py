@@ -21,7 +21,7 @@ from convscope.lanes.program import Program
 from convscope.lanes.step import Rule
 from convscope.memory import free_memory
 from convscope.training.batches import Batch
-from convscope.training.config import TrainConfig
+from convscope.training.config import TrainConfig, decided
 from convscope.training.executors.base import ExecutorName, Inputs
 from convscope.training.loss import BatchLoss
 from convscope.training.nonfinite import explained, nonfinite_error
@@ -56,8 +56,8 @@ def write_program(
     turns: bool,
 ) -> Program:
     """The machine code of a training's steps; `turns` as in `make_plan`."""
-    if config.optimizer == "rmsprop":
-        raise Unsupported("the optimizer is rmsprop")
+    if config.optimizer is None or config.optimizer == "rmsprop":
+        raise Unsupported(f"the optimizer is {config.optimizer}")
     rule = Rule(
         config.optimizer,
         nesterov=config.nesterov,
@@ -101,9 +101,9 @@ class CompiledExecutor:
         self._adopt_optimizer_state()
         for name, gradient in self.engine.gradients().items():
             network.get_parameter(name).grad = gradient
-        head = head_of(network)
+        head, lr_scale = head_of(network), decided(config.backbone_lr_scale)
         for name, scale in self.engine.state_views(self.engine.lr_scales).items():
-            scale.fill_(1.0 if name.rpartition(".")[0] == head else config.backbone_lr_scale)
+            scale.fill_(1.0 if name.rpartition(".")[0] == head else lr_scale)
 
     def _adopt_optimizer_state(self) -> None:
         """Move the optimizer's state into the engine's memory, unchanged."""
@@ -128,7 +128,7 @@ class CompiledExecutor:
                 weight_decay=config.weight_decay,
                 label_smoothing=config.label_smoothing,
                 weights=self._class_weights,
-                clip=config.clip_grad_norm,
+                clip=decided(config.clip_grad_norm),
                 number=number,
                 seed=_step_seed(config.seed, number) if self.engine.drops else 0,
             )

@@ -8,6 +8,7 @@ from torch import nn
 
 from convscope.data.augmentation.pipeline import Augmentation
 from convscope.distributed.group import ALONE, Group
+from convscope.training.callbacks.freeze import batch_norms
 from convscope.training.config import TrainConfig, decided
 from convscope.training.executors.base import Executor, Inputs
 from convscope.training.executors.ddp import GradientSum
@@ -67,7 +68,7 @@ class ExecutorFactory:
             optimizer,
             self.inputs,
             self.criterion,
-            clip_grad_norm=self.config.clip_grad_norm,
+            clip_grad_norm=decided(self.config.clip_grad_norm),
             compile=self.config.compile,
             bf16=self.config.precision == "bf16",
             micro_batch=-(-decided(self.config.batch_size) // group.size),
@@ -110,6 +111,7 @@ class ExecutorFactory:
             (config.precision == "bf16", "steps are in bf16"),
             (config.mixes, "`mixup` and `cutmix` mix images in floating point"),
             (config.freeze is not None, "layers are frozen"),
+            (bool(config.freeze_bn and batch_norms(network)), "batch norm keeps its statistics"),
             (config.accumulate > 1, "gradients are accumulated"),
             (config.optimizer == "rmsprop", "the optimizer is rmsprop"),
             (self.inputs.card.output == "probabilities", "the network returns probabilities"),

@@ -112,7 +112,8 @@ def named_again(
     ConsentError for code that the caller does not name.
     """
     handed_over = [data] if data.startswith("<") else []
-    handed_over += [config.augment] if config.augment.startswith(HANDED_OVER) else []
+    own = config.augment or ""
+    handed_over += [own] if own.startswith(HANDED_OVER) else []
     if handed_over:
         raise RequestError(
             f"{path} was begun with an object that was handed over, {handed_over[0]}. Call "
@@ -120,7 +121,7 @@ def named_again(
         )
     for setting, code, named in (
         ("model", config.model if is_own_code(config.model) else "", model),
-        ("augment", config.augment if is_own(config.augment) else "", augment),
+        ("augment", own if is_own(own) else "", augment),
     ):
         if code and named is None:
             raise named_by_file(path, code, setting)

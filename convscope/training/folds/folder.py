@@ -88,7 +88,9 @@ class Request:
         form = cast("dict[str, Any]", checked(values, _Form, where=where))
         dataset, known = form["dataset"], ("data", "folds", "repeats", "dataset")
         config = TrainConfig.from_dict(
-            {name: value for name, value in form.items() if name not in known}, source=where
+            {"freeze_bn": False}  # of an earlier version
+            | {name: value for name, value in form.items() if name not in known},
+            source=where,
         )
         return cls(
             form["data"],

@@ -20,7 +20,7 @@ from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
 from convscope.runs.folder import Run, slugify
 from convscope.runs.own_code import Consent, is_own_code
 from convscope.training.callbacks.base import Callback, CallbackList
-from convscope.training.config import TrainConfig
+from convscope.training.config import TrainConfig, decided
 from convscope.training.division import divide
 from convscope.training.events import RunStart
 from convscope.training.folds.folder import (
@@ -88,7 +88,7 @@ class CrossValidation:
             chosen = self if network else self._fitted(opened, folds, user)
             network = network or RequestedNetwork.of(chosen.config.model, None)
             augment = RequestedAugmentation.of(chosen.config.augment, self.function).text
-            named = replace(chosen.config, model=network.model, augment=augment)
+            named = replace(chosen.config, model=network.model, augment=augment).with_defaults()
             request = self._request(opened, named, folds, repeats)
             self._check_folds(opened, request)
             for sentence in self._notes(opened):
@@ -185,13 +185,14 @@ class CrossValidation:
     def _resume(self, run: Run, callbacks: Sequence[Callback]) -> TrainingResult:
         if not is_finished(run):  # tested, perhaps, but killed before its predictions were written
             run.remove("test.json")
-        config = self.config
+        config = self.config.with_defaults()
+        augment = decided(config.augment)
         own = config.model if is_own_code(config.model) else None
         return resume_run(
             run.path,
             data=self.data,
             consent=Consent(copy.deepcopy(self.module) or own),
-            augment=self.function or (config.augment if is_own(config.augment) else None),
+            augment=self.function or (augment if is_own(augment) else None),
             callbacks=callbacks,
         )
 

@@ -54,6 +54,8 @@ def setting_groups(models: Sequence[str] = ()) -> list[dict[str, Any]]:
             "low": low,
             "high": None if setting.high is None or setting.high >= ENDLESS else setting.high,
         }
+        if field.optional and bool in field.members:  # a switch has no third position
+            described |= {"kind": "choice", "choices": [True, False]}
         if name == "model":
             described |= {"kind": "choice", "choices": [AUTO, *models, *ZOO]}
         if name == "recipe":
