@@ -248,7 +248,7 @@ class TrainConfig(AugmentationSettings, DataSettings):
             raise RequestError("`ema` and `swa_start` are two averages of the weights; choose one.")
         if self.swa_lr is not None and not self.swa_start:
             raise RequestError("`swa_lr` needs `swa_start`, from when on the rate holds.")
-        if self.nesterov and not self.momentum and self.optimizer == "sgd":
+        if self.nesterov and not self.momentum and self.optimizer in (None, "sgd"):
             raise RequestError("`nesterov` needs a momentum; set `momentum=0.9`, or leave it out.")
         if self.engine == "lanes" and self.precision == "bf16":
             raise RequestError(
