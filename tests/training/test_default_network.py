@@ -233,7 +233,7 @@ def test_weights_bring_their_network(tmp_path, image_folder):
 
 def test_names_and_released_files_of_libraries_bring_their_network():
     assert of_weights(weights("torchvision:resnet18")) == "resnet18"
-    assert of_weights(weights("torchvision:efficientnet_b0")) == "torchvision:efficientnet_b0"
+    assert of_weights(weights("torchvision:swin_t")) == "torchvision:swin_t"
     assert of_weights(weights("timm:resnet18.a1_in1k")) == "resnet18"
     assert of_weights(weights("some/file.pth", sha256="f37072fd" + "0" * 56)) == "resnet18"
 
