@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import nn
 
-import benchmarks.torchvision_operators  # noqa: F401 -- before torchvision is imported
+import benchmarks.torchvision_operators  # noqa: F401  # pyright: ignore[reportUnusedImport] -- before torchvision is imported
 import convscope
 from benchmarks.outlines import write_outlines
 from benchmarks.rounds import machine, rotated

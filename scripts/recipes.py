@@ -17,8 +17,11 @@ A recipe is a paper's training as a preset of settings. `convscope recipes` list
 recipes NAME` shows one: its settings, the published errors, what is not as in the paper, and what
 was run here.
 
-    convscope train cifar10 --recipe resnet-cifar10
-    convscope train cifar10 --recipe resnet-cifar10 --model resnet56_cifar --epochs 20
+<!-- example: not run: takes hours -->
+```sh
+convscope train cifar10 --recipe resnet-cifar10
+convscope train cifar10 --recipe resnet-cifar10 --model resnet56_cifar --epochs 20
+```
 
 In Python it is `convscope.train("cifar10", recipe="resnet-cifar10")`, in a file `recipe =
 "resnet-cifar10"`. What is given beside it wins; rates fall at fractions of the training, so they
@@ -42,16 +45,22 @@ TAIL = """## VGG's deeper networks, begun from A
 The paper took the first four convolutions and the dense layers of a trained A; the others keep
 their initialization. No flag does that; in Python it is
 
-    net_a, _ = convscope.load("runs/vgg11-imagenet")
-    net = convscope.create_model("vgg16")
-    taken = ("conv1_1", "conv2_1", "conv3_1", "conv3_2", "fc1", "fc2", "fc3")
-    start = {name: w for name, w in net_a.state_dict().items() if name.split(".")[0] in taken}
-    net.load_state_dict(start, strict=False)
-    convscope.train("PATH/TO/IMAGENET", recipe="vgg-imagenet", model=net, input_size=224)
+<!-- example: not run: needs ImageNet and a run on it -->
+```python
+net_a, _ = convscope.load("runs/vgg11-imagenet")
+net = convscope.create_model("vgg16")
+taken = ("conv1_1", "conv2_1", "conv3_1", "conv3_2", "fc1", "fc2", "fc3")
+start = {name: w for name, w in net_a.state_dict().items() if name.split(".")[0] in taken}
+net.load_state_dict(start, strict=False)
+convscope.train("PATH/TO/IMAGENET", recipe="vgg-imagenet", model=net, input_size=224)
+```
 
 The run's model is then your own network, whose name has no published figure: compare with the table
 above yourself.
 """
+
+
+_NOT_RUN = "<!-- example: not run: takes hours or days -->"
 
 
 def write() -> str:
@@ -73,7 +82,8 @@ def _figures(recipe: Recipe) -> str:
 
 
 def _part(recipe: Recipe) -> Iterator[str]:
-    yield from (f"## {recipe.name}", "", f"{recipe.paper}.", "", f"    {recipe.command}", "")
+    command = (_NOT_RUN, "```sh", recipe.command, "```", "")
+    yield from (f"## {recipe.name}", "", f"{recipe.paper}.", "", *command)
     sources = dict.fromkeys(figure["source"] for figure in recipe.published.values())
     if sources:
         yield from (f"Figures: {'; '.join(sources)}.", "")

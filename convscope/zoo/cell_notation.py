@@ -38,7 +38,7 @@ def config_column(table: str, name: str) -> dict[str, str]:
 
 
 def table_rows(table: str) -> list[dict[str, str]]:
-    """Return the cells of each row by the names of their columns.
+    r"""Return the cells of each row by the names of their columns.
 
     Two spaces or more separate the columns.
 

@@ -137,7 +137,7 @@ WRONG = [
     (["train", "--epochs", "many"], "'many' is not an integer"),
     (["train", "--seed", "1.5"], "--seed: '1.5' is not an integer"),
     (["predict", "run", "x.png", "--top", "1.5"], "--top: '1.5' is not an integer"),
-    (["train", "--lr-schedule", "linear"], "linear"),
+    (["train", "--lr-schedule", "exponential"], "exponential"),
     (["train", "--lr", "-1"], "--lr must be"),
     (["train", "digitz"], "Did you mean 'digits'"),
     (["train", "gone/folder"], "gone/folder"),

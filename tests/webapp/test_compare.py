@@ -145,7 +145,7 @@ def test_settings_that_differ_come_first(tmp_path):
     assert {"data", "momentum", "fingerprint", "threads used", "torch"} <= set(names)
     by_name = {row["name"]: row for row in rows}
     assert by_name["fingerprint"]["values"] == ["abababababab"] * 2
-    assert by_name["momentum"]["help"] == "Momentum of SGD."
+    assert by_name["momentum"]["help"] == "Momentum of SGD and RMSprop."
     assert by_name["early_stopping_patience"]["group"] == "Length"
     assert by_name["steps"]["values"] == [None, None]
 

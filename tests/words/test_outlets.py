@@ -79,10 +79,11 @@ CASES = {
     "explain": ["{run}", "{image}"],
     "summary": ["{run}"],
     "models": ["*{odd}*"],
+    "recipes": ["{odd}"],
     "geometry": ["{odd}"],
     "lab": ["{out}"],
 }  # fmt: skip
-FAILS = {"models", "geometry", "lab"}
+FAILS = {"models", "recipes", "geometry", "lab"}
 
 
 def test_there_is_a_case_for_every_command():

@@ -12,8 +12,6 @@ from urllib.parse import urlsplit
 from convscope.errors import shell_word
 from convscope.training.loggers.base import Ending, LoggedRun, Logger, Point, read_id, write_id
 
-wandb: Any = import_module("wandb")  # too large to be there for type checkers
-
 
 class WandB(Logger):
     """Logs online if WANDB_MODE says so or there is an API key; else into the run's folder `wandb`.
@@ -24,6 +22,7 @@ class WandB(Logger):
     title = "W&B"
 
     def open(self, run: LoggedRun) -> str:
+        wandb: Any = import_module("wandb")  # too large to be there for tests and type checkers
         self._path = run.path / "wandb.json"
         known, self.last = read_id(self._path)
         mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
