@@ -134,7 +134,7 @@ def test_a_network_that_cannot_be_built_has_no_costs(tmp_path):
 
 def test_settings_that_differ_come_first(tmp_path):
     fake_run(tmp_path / "a", lr=0.1, clip_grad_norm=1.0)
-    fake_run(tmp_path / "b", lr=0.2, seed=3)
+    fake_run(tmp_path / "b", lr=0.2, clip_grad_norm=0.0, seed=3)
     rows = ask(tmp_path, ["a", "b"]).json()["settings"]
     differing = [row for row in rows if row["differs"]]
     assert rows[: len(differing)] == differing
@@ -153,12 +153,12 @@ def test_settings_that_differ_come_first(tmp_path):
 def test_a_setting_that_an_older_run_does_not_name_is_its_default(tmp_path):
     run = fake_run(tmp_path / "a")
     config = copy.deepcopy(run.read_config())
-    del config["backbone_lr_scale"]
+    del config["momentum"]
     run.write_config(config)
     fake_run(tmp_path / "b")
     rows = {row["name"]: row for row in ask(tmp_path, ["a", "b"]).json()["settings"]}
-    assert rows["backbone_lr_scale"]["values"] == [1.0, 1.0]
-    assert not rows["backbone_lr_scale"]["differs"]
+    assert rows["momentum"]["values"] == [0.9, 0.9]
+    assert not rows["momentum"]["differs"]
 
 
 # What does not compare.
