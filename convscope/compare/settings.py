@@ -5,6 +5,7 @@ from typing import Any
 
 from convscope.runs.index import JsonDict
 from convscope.training.config import TrainConfig
+from convscope.training.fine_tuning import FROM_SCRATCH
 from convscope.training.setting import settings_of
 
 _FINGERPRINT = 12  # digits that are shown
@@ -31,7 +32,7 @@ def setting_rows(configs: Sequence[Mapping[str, Any]]) -> list[JsonDict]:
 
     Rows that differ come first. A value is None where it was left open or is unknown.
     """
-    defaults = TrainConfig().to_dict()
+    defaults = {**FROM_SCRATCH, **TrainConfig().to_dict()}  # older runs lack what was new later
     rows = [_row("data", "Data", "What was trained on.", [c.get("data") for c in configs])]
     for name, field in settings_of(TrainConfig).items():
         values = [config.get(name, defaults.get(name)) if config else None for config in configs]

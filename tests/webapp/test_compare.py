@@ -155,10 +155,11 @@ def test_a_setting_that_an_older_run_does_not_name_is_its_default(tmp_path):
     config = copy.deepcopy(run.read_config())
     del config["momentum"]
     run.write_config(config)
-    fake_run(tmp_path / "b")
+    fake_run(tmp_path / "b", freeze_bn=False)
     rows = {row["name"]: row for row in ask(tmp_path, ["a", "b"]).json()["settings"]}
     assert rows["momentum"]["values"] == [0.9, 0.9]
     assert not rows["momentum"]["differs"]
+    assert rows["freeze_bn"]["values"] == [False, False]
 
 
 # What does not compare.
