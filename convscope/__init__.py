@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from convscope.training.callbacks.base import Callback as Callback
     from convscope.training.folds.api import cross_validate as cross_validate
     from convscope.training.lr_finder import lr_find as lr_find
+    from convscope.training.tuning.api import tune as tune
     from convscope.webapp.lab import lab as lab
     from convscope.weights import load_weights as load_weights
     from convscope.zoo import create_model as create_model

@@ -83,4 +83,4 @@ def test_networks_are_listed_by_a_pattern_or_a_part_of_their_name(command):
     assert set(nin) == {name for name in ZOO if name.startswith("nin")}
     wide = json.loads(command("models", "wide", "--json").stdout)
     assert set(wide) == {name for name in ZOO if "wide" in name}
-    assert "'efficient'" in command("models", "efficient", code=2).stderr
+    assert "'inception'" in command("models", "inception", code=2).stderr

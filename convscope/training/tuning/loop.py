@@ -90,7 +90,8 @@ class Tuning:
             if network is None and "model" not in space:
                 config = fitted_config(dataset, config, {*self.given, *space}, user)
             augment = RequestedAugmentation.of(config.augment, self.function).text
-            config = replace(config, augment=augment)
+            restore = config.restore_best_weights is not False  # trials are compared at their best
+            config = replace(config, augment=augment, restore_best_weights=restore)
             config = replace(config, model=network.model) if network else config
             request = Request(
                 recorded_data(self.data),
