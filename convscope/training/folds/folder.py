@@ -1,7 +1,6 @@
 """The folder of a cross-validation: what was asked for, a run for each fold, and the summary."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from os import PathLike
@@ -11,11 +10,11 @@ from typing import Any, Required, TypedDict, cast
 import tomli_w
 
 from convscope.data.dataset import Dataset, keys_of
-from convscope.errors import ConvscopeError, RequestError
 from convscope.runs.folder import Run
 from convscope.strict import Count, Text, checked, parse_toml
 from convscope.training.config import TrainConfig
 from convscope.training.made_with import FREE
+from convscope.training.requests import differences, find_folder
 
 REQUEST = "cross-validation.toml"
 SUMMARY = "summary.json"
@@ -107,17 +106,8 @@ class Request:
 
         Data may lie elsewhere if their images are the same.
         """
-        mine, theirs = self.to_dict(), other.to_dict()
-        same = self.digest == other.digest
-        free = (*_FREE, "dataset", *(["data"] if same else []))
-        differing = [
-            f"{name} is {mine.get(name)!r}, not {theirs.get(name)!r}"
-            for name in dict.fromkeys([*mine, *theirs])
-            if name not in free and mine.get(name) != theirs.get(name)
-        ]
-        if not differing and not same:
-            return ["the images, their labels or their groups have changed"]
-        return differing
+        free, same = (*_FREE, "dataset"), self.digest == other.digest
+        return differences(self.to_dict(), other.to_dict(), free=free, same_images=same)
 
 
 def digest_of(dataset: Dataset) -> str:
@@ -149,21 +139,13 @@ class FoldsFolder:
 
         Raises RequestError, with what differs, where `out` has another cross-validation.
         """
-        if out is None:
-            for path in sorted(Path("runs").glob(f"*_{name}*"), reverse=True):
-                with suppress(ConvscopeError):  # what cannot be read is another one
-                    folder = cls(path)
-                    is_open = cls.is_one(path) and not folder.is_finished
-                    if is_open and not folder.read_request().differences(request):
-                        return folder
-        elif cls.is_one(out):
-            folder = cls(out)
-            if differing := folder.read_request().differences(request):
-                raise RequestError(
-                    f"{out} is another cross-validation: {'; '.join(differing)}. Name a new folder "
-                    "with `out`, or ask for the same again to go on with it."
-                )
-            return folder
+        found = find_folder(
+            out, name, kind="cross-validation", is_one=cls.is_one,
+            is_finished=lambda path: cls(path).is_finished,
+            differing=lambda path: cls(path).read_request().differences(request),
+        )  # fmt: skip
+        if found is not None:
+            return cls(found)
         folder = cls(Run.create(out, name=name).path)
         folder.run.write(REQUEST, tomli_w.dumps(request.to_dict()))
         return folder

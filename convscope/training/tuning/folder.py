@@ -1,7 +1,6 @@
 """The folder of a search: what was asked for, a run for each trial, Optuna's study, the result."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Any, Required, TypedDict, cast
 
 import tomli_w
 
-from convscope.errors import ConvscopeError, RequestError
 from convscope.runs.folder import Run
 from convscope.strict import Count, Text, checked, parse_toml
 from convscope.training.config import TrainConfig
 from convscope.training.made_with import FREE
+from convscope.training.requests import differences, find_folder
 from convscope.training.tuning.space import Space, parse_space, to_text
 
 REQUEST = "tune.toml"
@@ -81,17 +80,9 @@ class Request:
 
     def differences(self, other: "Request") -> list[str]:
         """What another request asks for otherwise, but for how long the search goes on."""
-        mine, theirs = self.to_dict(), other.to_dict()
+        free = (*FREE, "threads", *_BUDGET, "images")
         same = self.images == other.images
-        free = (*FREE, "threads", *_BUDGET, "images", *(["data"] if same else []))
-        differing = [
-            f"{name} is {mine.get(name)!r}, not {theirs.get(name)!r}"
-            for name in dict.fromkeys([*mine, *theirs])
-            if name not in free and mine.get(name) != theirs.get(name)
-        ]
-        if not differing and not same:
-            return ["the images, their labels or their groups have changed"]
-        return differing
+        return differences(self.to_dict(), other.to_dict(), free=free, same_images=same)
 
 
 @dataclass(frozen=True)
@@ -113,19 +104,13 @@ class TuningFolder:
 
         Raises RequestError, with what differs, where `out` has another search.
         """
-        if out is None:
-            for path in sorted(Path("runs").glob(f"*_{name}*"), reverse=True):
-                with suppress(ConvscopeError):  # what cannot be read is another one
-                    is_open = cls.is_one(path) and not (path / RESULT).exists()
-                    if is_open and not cls(path).read_request().differences(request):
-                        return _asking(cls(path), request)
-        elif cls.is_one(out):
-            if differing := cls(out).read_request().differences(request):
-                raise RequestError(
-                    f"{out} is another search: {'; '.join(differing)}. Name a new folder with "
-                    "`out`, or ask for the same again to go on with it."
-                )
-            return _asking(cls(out), request)
+        found = find_folder(
+            out, name, kind="search", is_one=cls.is_one,
+            is_finished=lambda path: (path / RESULT).exists(),
+            differing=lambda path: cls(path).read_request().differences(request),
+        )  # fmt: skip
+        if found is not None:
+            return _asking(cls(found), request)
         return _asking(cls(Run.create(out, name=name).path), request)
 
     @property
