@@ -21,7 +21,7 @@ from convscope.training.keywords import TrainSettings
 from convscope.training.launched import train_together
 from convscope.training.longer import with_length
 from convscope.training.progress import watched
-from convscope.training.recipe import with_recipe
+from convscope.training.recipe import requested_config
 from convscope.training.result import TrainingResult
 from convscope.training.resumption import resume_run
 from convscope.training.setting import settings_of
@@ -61,7 +61,7 @@ def train(
             raise RequestError(f"`{name}` is given twice, once by another name.")
     data, out = given.pop("data", data), given.pop("out", out)
     module, function = take_objects(given)
-    config = with_recipe(TrainConfig.from_dict(given), given.keys())
+    config = requested_config(given)
     with watched(progress=progress) as watchers:
         for note in notes:
             CallbackList(watchers).message(note)

@@ -34,6 +34,7 @@ from convscope.training.image_sample import sample_images
 from convscope.training.keywords import TrainSettings
 from convscope.training.own_augmentation import RequestedAugmentation
 from convscope.training.prepare import infer_preprocessing
+from convscope.training.recipe import requested_config
 from convscope.training.setting import settings_of
 from convscope.training.start import open_data
 from convscope.words import visible
@@ -64,7 +65,7 @@ def show_augmented(
     """
     given, _ = synonyms.translate(settings, ["data", "out", *settings_of(TrainConfig)])
     _, function = take_objects(given)
-    config = TrainConfig.from_dict(given)
+    config = requested_config(given)
     return draw_sheet(
         data, config, given=given.keys(), out=out, count=count, epochs=shown_epochs,
         function=function,

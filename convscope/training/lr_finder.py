@@ -28,6 +28,7 @@ from convscope.training.config import TrainConfig, decided
 from convscope.training.keywords import TrainSettings
 from convscope.training.nonfinite import NonfiniteError
 from convscope.training.progress import watched
+from convscope.training.recipe import requested_config
 from convscope.training.setting import settings_of
 from convscope.training.signature import takes_settings
 from convscope.training.start import prepared
@@ -130,7 +131,7 @@ def lr_find(
     fixed |= {"num_rates": num_rates}
     fixed |= {name: given.pop(name) for name in fixed.keys() & given.keys()}
     module, function = take_objects(given)
-    config = TrainConfig.from_dict(given)
+    config = requested_config(given)
     with watched(progress=progress) as watchers:
         for note in notes:
             CallbackList(watchers).message(note)

@@ -1,7 +1,8 @@
 """A recipe's settings below those that a person gave."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 from convscope.data.source import NAMES, DataLike
 from convscope.evaluation.multi_label import AnyMetrics
@@ -9,6 +10,14 @@ from convscope.recipes import list_recipes, read_recipe
 from convscope.recipes.outcome import Outcome
 from convscope.runs.folder import Run
 from convscope.training.config import TrainConfig
+
+
+def requested_config(given: Mapping[str, Any]) -> TrainConfig:
+    """The settings of a call in Python, with those of their recipe below them.
+
+    Raises RequestError as `TrainConfig.from_dict` and `with_recipe`.
+    """
+    return with_recipe(TrainConfig.from_dict(given), given.keys())
 
 
 def with_recipe(config: TrainConfig, given: Collection[str]) -> TrainConfig:

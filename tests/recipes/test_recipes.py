@@ -13,6 +13,7 @@ from convscope.errors import RequestError
 from convscope.evaluation.metrics import Metrics
 from convscope.recipes import list_recipes, read_recipe
 from convscope.recipes.outcome import Outcome
+from convscope.training import augmentation_sheet, lr_finder
 from convscope.training.assemble import schedule_of
 from convscope.training.config import TrainConfig
 from convscope.training.effects import without_effect
@@ -96,6 +97,21 @@ DROPS = {
 
 def config_of(name, **given):
     return with_recipe(TrainConfig.from_dict({"recipe": name, **given}), {"recipe", *given})
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "call"),
+    [
+        (lr_finder, "range_test", convscope.lr_find),
+        (augmentation_sheet, "draw_sheet", convscope.show_augmented),
+    ],
+)
+def test_whatever_takes_the_settings_of_a_training_takes_its_recipe(
+    monkeypatch, module, name, call
+):
+    monkeypatch.setattr(module, name, lambda _data, config, *_more, **_options: config)
+    config = call("digits", recipe="wrn-cifar10", lr=0.2)
+    assert (config.model, config.lr) == ("wrn28_10", 0.2)
 
 
 def test_the_settings_are_those_of_the_papers():

@@ -19,7 +19,7 @@ from convscope.training.folds.result import CrossValidationResult
 from convscope.training.keywords import TrainSettings
 from convscope.training.own_augmentation import is_own
 from convscope.training.progress import watched
-from convscope.training.recipe import with_recipe
+from convscope.training.recipe import requested_config
 from convscope.training.setting import settings_of
 from convscope.training.signature import takes_settings
 
@@ -59,7 +59,7 @@ def cross_validate(
     module, function = take_objects(given)
     validation = CrossValidation(
         fixed["data"],
-        with_recipe(TrainConfig.from_dict(given), given.keys()),
+        requested_config(given),
         given.keys(),
         module,
         function,

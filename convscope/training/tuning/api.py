@@ -13,7 +13,7 @@ from convscope.training.config import TrainConfig
 from convscope.training.folds.api import named_again
 from convscope.training.keywords import TrainSettings
 from convscope.training.progress import watched
-from convscope.training.recipe import with_recipe
+from convscope.training.recipe import requested_config
 from convscope.training.setting import settings_of
 from convscope.training.signature import takes_settings
 from convscope.training.tuning.folder import TuningFolder
@@ -60,7 +60,7 @@ def tune(
     module, function = take_objects(given)
     tuning = Tuning(
         fixed["data"],
-        with_recipe(TrainConfig.from_dict(given), given.keys()),
+        requested_config(given),
         given.keys(),
         module,
         function,

@@ -10,7 +10,7 @@ import numpy as np
 from convscope.data.source import NAMES, is_here
 from convscope.errors import RequestError
 from convscope.training.augmentation_sheet import draw_sheet
-from convscope.training.config import TrainConfig
+from convscope.training.recipe import requested_config
 
 _IMAGES, _EPOCHS = 4, 5
 _LARGEST_SIDE = 1024
@@ -25,7 +25,7 @@ def preview_png(data: str, settings: Mapping[str, Any]) -> bytes:
     """
     if data in NAMES and not is_here(data):
         raise RequestError(f"{data} is not here yet: a training downloads it.")
-    config = TrainConfig.from_dict(settings)
+    config = requested_config(settings)
     if np.max(config.input_size or 0) > _LARGEST_SIDE:
         raise RequestError(f"A preview shows inputs of at most {_LARGEST_SIDE:,} pixels a side.")
     if not _drawing.acquire(blocking=False):
