@@ -90,7 +90,8 @@ def draw_sheet(
     own = RequestedAugmentation.of(config.augment, function)
     config = replace(config, augment=own.text)
     user = CallbackList(callbacks)
-    opened = open_data(data, config, user)
+    named = replace(config, class_names=None) if config.pretrained else config
+    opened = open_data(data, named, user)
     dataset = fill_splits(opened, val=config.val, test=config.test, seed=config.split_seed)
     sample = sample_images(dataset)
     if config.model == AUTO:

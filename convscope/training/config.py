@@ -71,7 +71,8 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "were for these weights, unless you set it otherwise.")
     pretrained: bool = setting(False, NETWORK,  # noqa: FBT003
         help="Start from the network's published weights: those of timm:NAME or torchvision:NAME, "
-        "or torchvision's for a network of the zoo.")
+        "or torchvision's for a network of the zoo. Of a network of your own: the weights that it "
+        "brings along are trained.")
     class_names: str | None = setting(None, NETWORK,
         help="Class names of the weights' outputs, in order, where the weights have none: names "
         "with commas, a text or JSON file, or imagenet. The head is matched by class name. Without "
@@ -345,9 +346,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
 
 
 def _weights_in_text(value: object) -> object:
-    from convscope.weights.source import path_of  # noqa: PLC0415 -- imports torch
+    from convscope.weights.source import path_in_text  # noqa: PLC0415 -- imports torch
 
-    return path_of(value)
+    return path_in_text(value)
 
 
 def _names_in_text(value: object) -> object:

@@ -15,7 +15,7 @@ from convscope.runs.network import (
     remember_object,
     source_of,
 )
-from convscope.runs.own_code import HANDED_OVER, remember_named
+from convscope.runs.own_code import HANDED_OVER, is_own_code, remember_named
 from convscope.training.callbacks.base import CallbackList
 from convscope.training.callbacks.freeze import batch_norms
 from convscope.training.config import TrainConfig, decided
@@ -46,6 +46,11 @@ class RequestedNetwork:
             return cls(known)
         inside = unwrapped(module)
         return cls(model_name(inside), inside)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is of the user's own code, which decides its weights."""
+        return self.module is not None or is_own_code(self.model)
 
     @property
     def default_input(self) -> tuple[int | None, tuple[int, int] | None]:

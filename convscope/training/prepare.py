@@ -28,10 +28,7 @@ from convscope.training.callbacks.freeze import BODY
 from convscope.training.config import TrainConfig
 from convscope.training.image_sample import ImageSample
 from convscope.training.optimizer import head_of
-from convscope.weights.adapt import adapt_weights
-from convscope.weights.head import start_head
 from convscope.weights.preprocessing import per_channel, with_channels
-from convscope.weights.source import Weights
 from convscope.zoo.table_file import is_table, read_table
 
 _STATISTICS_IMAGES = 2048  # training images for mean and std if not all are in memory
@@ -249,30 +246,14 @@ def _statistics(loaded: LoadedDataset) -> tuple[tuple[float, ...], tuple[float, 
     return pixel_statistics(loaded.batch_source.batches(batches))
 
 
-def load_pretrained(weights: Weights, network: nn.Module, card: Card) -> Card:
-    """Load weights into a network, its head by class name; the card that is returned says so.
-
-    A head for other classes starts anew, small.
-
-    Raises RequestError, with nothing changed, if they do not match.
-    """
-    adapted = adapt_weights(weights, network, classes=card.classes)
-    adapted.load_into(network)
-    report = dict(adapted.report)
-    if report["weights_head"].startswith("initialized"):
-        start_head(network, len(card.classes))
-    if weights.card is None:
-        report["weights_preprocessing"] = "not stated: images are prepared by the training images"
-    return replace(card, provenance={**card.provenance, **report})
-
-
 def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Module) -> str:
     """What is trained on what, in a sentence or two."""
     parameters = sum(weight.numel() for weight in network.parameters())
     splits = ", ".join(
         f"{len(dataset.indices(split)):,} for {name}" for split, name in _SPLIT_NAMES
     )
-    start = f" It starts from {config.weights}." if config.weights else ""
+    weights = card.provenance.get("weights")
+    start = f" It starts from {weights}." if weights else ""
     frozen = f" Layers up to {config.freeze} are frozen." if config.freeze else ""
     if config.freeze in BODY and config.freeze not in dict(network.named_modules()):
         frozen = f" The body is frozen: all layers but {head_of(network)}."

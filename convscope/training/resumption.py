@@ -36,12 +36,13 @@ from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.turns import in_turn
 from convscope.training.config import TrainConfig, decided
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
+from convscope.training.initial_weights import load_pretrained, opened_weights
 from convscope.training.loggers.choice import check_installed
 from convscope.training.made_with import restore_metrics, settings_in, unchanged_settings
-from convscope.training.prepare import load_checked, load_pretrained
+from convscope.training.prepare import load_checked
 from convscope.training.result import TrainingResult
 from convscope.training.run_config import environment, environment_changes, recorded_data
-from convscope.training.start import Finish, Result, label_names, opened_weights
+from convscope.training.start import Finish, Result, label_names
 from convscope.training.trainer import Trainer
 from convscope.zoo.table_file import errors_at
 

@@ -32,7 +32,7 @@ from convscope.training.callbacks.interrupt import StopRequest, handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.turns import in_turn
 from convscope.training.config import AUTO, TrainConfig
-from convscope.training.default_network import PRETRAINED, choose_network
+from convscope.training.default_network import choose_network
 from convscope.training.division import divide
 from convscope.training.duplicates import settle_duplicates
 from convscope.training.effects import check_validation, without_effect, without_effect_on
@@ -40,6 +40,12 @@ from convscope.training.executors.base import Executor
 from convscope.training.fine_tuning import describe_recipe
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.image_sample import sample_images
+from convscope.training.initial_weights import (
+    keep_own_weights,
+    load_pretrained,
+    opened_weights,
+    with_published_weights,
+)
 from convscope.training.loggers.choice import check_installed
 from convscope.training.memory_check import check_memory
 from convscope.training.network import RequestedNetwork
@@ -49,7 +55,6 @@ from convscope.training.prepare import (
     finalize_preprocessing,
     infer_preprocessing,
     load_checked,
-    load_pretrained,
 )
 from convscope.training.recipe import announcement
 from convscope.training.run_config import check_disk_space, problems_csv, run_config
@@ -57,8 +62,6 @@ from convscope.training.source_warnings import warn_of_files
 from convscope.training.tasks import settle_task
 from convscope.training.trainer import Trainer
 from convscope.weights.class_names import parse_class_names
-from convscope.weights.published import published_weights
-from convscope.weights.source import Weights, open_weights
 from convscope.zoo import default_lr
 from convscope.zoo.table_file import is_table
 
@@ -143,9 +146,8 @@ def prepared(
     check_installed(config.log)
     requested, weights = named_network(config.model, module), None  # before any data is opened
     own, asked = RequestedAugmentation.of(config.augment, function), config
-    config = with_published_weights(
-        replace(config, model=requested.model if requested else AUTO, augment=own.text)
-    )
+    model = requested.model if requested else AUTO
+    config = with_published_weights(replace(config, model=model, augment=own.text), requested)
     device = _device(config, user, group)
     with in_turn(group, "data", "to open the data", user) as watching:
         opened = open_data(data, config, watching, ahead)
@@ -188,6 +190,11 @@ def prepared(
         card = with_output(card, network, user, bf16=config.precision == "bf16")
         if weights is not None:
             card, weights = load_pretrained(weights, network, card), None  # frees their memory
+        if config.pretrained:
+            stated = start is not None
+            card, config = keep_own_weights(
+                network, requested.model, card, config, is_stated=stated
+            )
         session = Session(run, request, user, group)
         task = Task.of(network, loaded, card, config, device, own.function)
         status = LiveStatus(session.live, request)
@@ -215,17 +222,6 @@ def named_network(model: str, module: nn.Module | None) -> RequestedNetwork | No
     Raises RequestError for a name that nobody has.
     """
     return None if module is None and model == AUTO else RequestedNetwork.of(model, module)
-
-
-def with_published_weights(config: TrainConfig) -> TrainConfig:
-    """The settings with the name of the weights that `pretrained` asks for.
-
-    Raises RequestError for a network of which none are published.
-    """
-    if not config.pretrained:
-        return config
-    model = PRETRAINED if config.model == AUTO else config.model
-    return replace(config, weights=published_weights(model), pretrained=False)
 
 
 def _device(config: TrainConfig, user: CallbackList, group: Group) -> torch.device:
@@ -305,9 +301,11 @@ def _notes(
 def label_names(config: TrainConfig, data: DataLike) -> Sequence[str] | None:
     """The names of integer labels; with `weights`, `class_names` are those of its outputs.
 
+    Published weights are named already, see `with_published_weights`.
+
     Raises RequestError for names of data that have their own.
     """
-    if config.class_names is None or config.weights is not None or config.pretrained:
+    if config.class_names is None or config.weights is not None:
         return None
     if isinstance(data, str | Path):
         raise RequestError(
@@ -315,17 +313,6 @@ def label_names(config: TrainConfig, data: DataLike) -> Sequence[str] | None:
             "the images of a folder or a CSV file have theirs."
         )
     return parse_class_names(config.class_names)
-
-
-def opened_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
-    """The pretrained weights that the settings name."""
-    if config.weights is None:
-        return None
-    weights = open_weights(config.weights, on_progress=user.downloading)
-    if weights.note:
-        user.message(weights.note)
-    names = None if config.class_names is None else parse_class_names(config.class_names)
-    return weights.named(names)
 
 
 def _created(out: str | Path | None, config: TrainConfig, dataset: Dataset, group: Group) -> Run:

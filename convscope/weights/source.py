@@ -1,7 +1,7 @@
 """Sources of weights: a file, a URL, a library's model name, a run, a state dict in memory."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -24,6 +24,7 @@ from convscope.weights.imagenet_names import imagenet_names
 from convscope.weights.published import torchvision_file
 from convscope.weights.read import read_contents
 from convscope.weights.torchvision_releases import release, releases
+from convscope.words.json_text import to_json
 
 FORMS = "a file, a URL, a run folder, torchvision:NAME or timm:NAME"
 IN_MEMORY = "a state dict in memory"
@@ -133,11 +134,10 @@ def open_weights(source: WeightsSource, *, on_progress: DownloadCallback | None 
     return replace(opened, choice=choice)
 
 
-def path_of(source: object) -> object:
+def path_in_text(source: object) -> object:
     """A source as text: a run's path, or that of a file to which weights in memory are written.
 
-    The file lies in the cache, by its content, so that a run can be repeated and resumed. Anything
-    that is no source is returned as it is.
+    Anything that is no source is returned as it is.
     """
     if isinstance(source, str):
         return source
@@ -147,11 +147,22 @@ def path_of(source: object) -> object:
         return str(source.run)  # pyright: ignore[reportAttributeAccessIssue]
     if not isinstance(source, Mapping | nn.Module):
         return source
-    weights = open_weights(cast("WeightsSource", source))
-    path = cache_dir() / "weights" / f"memory-{weights.sha256[:16]}.safetensors"
+    return path_of(cast("Mapping[str, object] | nn.Module", source))
+
+
+def path_of(source: Mapping[str, object] | nn.Module, classes: Sequence[str] = ()) -> str:
+    """The path of a file to which weights in memory are written, and the names of their outputs.
+
+    It lies in the cache, by its content, so that a run can be repeated and resumed.
+    """
+    weights = open_weights(source)
+    name = weights.sha256[:16]
+    if classes:
+        name += f"-{hashlib.sha256(to_json(classes).encode()).hexdigest()[:8]}"
+    path = cache_dir() / "weights" / f"memory-{name}.safetensors"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_tensors(path, weights.tensors, {})
+        save_tensors(path, weights.tensors, {"classes": [*classes]} if classes else {})
     return str(path)
 
 

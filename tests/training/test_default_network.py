@@ -18,8 +18,8 @@ from convscope.training.config import TrainConfig
 from convscope.training.default_network import choose_network
 from convscope.training.events import FitStart, StepEnd
 from convscope.training.image_sample import ImageSample, sample_images
+from convscope.training.initial_weights import with_published_weights
 from convscope.training.limits import Limits
-from convscope.training.start import with_published_weights
 from convscope.weights.source import Weights
 from convscope.zoo import create_model
 from tests.training.small import digest_of_weights

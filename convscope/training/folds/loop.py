@@ -35,6 +35,7 @@ from convscope.training.folds.folder import (
 from convscope.training.folds.pooling import pool_classes, pool_labels
 from convscope.training.folds.predictions import FoldPredictions, Predicted
 from convscope.training.folds.result import CrossValidationResult, FoldResult
+from convscope.training.initial_weights import with_published_weights
 from convscope.training.network import RequestedNetwork
 from convscope.training.own_augmentation import RequestedAugmentation, is_own
 from convscope.training.result import TrainingResult
@@ -84,7 +85,7 @@ class CrossValidation:
         with self.watch() as watchers:
             user = CallbackList([*self.callbacks, *watchers])
             network = named_network(self.config.model, self.module)  # before any data is opened
-            opened = open_data(self.data, self.config, user)
+            opened = open_data(self.data, with_published_weights(self.config, network), user)
             chosen = self if network else self._fitted(opened, folds, user)
             network = network or RequestedNetwork.of(chosen.config.model, None)
             augment = RequestedAugmentation.of(chosen.config.augment, self.function).text

@@ -21,6 +21,7 @@ from convscope.training.config import TrainConfig
 from convscope.training.division import divide
 from convscope.training.finish import fit_alone, fit_and_test
 from convscope.training.folds.folder import digest_of
+from convscope.training.initial_weights import with_published_weights
 from convscope.training.own_augmentation import RequestedAugmentation, is_own
 from convscope.training.result import TrainingResult
 from convscope.training.resumption import resume_run
@@ -80,7 +81,7 @@ class Tuning:
         with self.watch() as watchers:
             user = CallbackList([*self.callbacks, *watchers])
             network = named_network(self.config.model, self.module)
-            opened = open_data(self.data, self.config, user)
+            opened = open_data(self.data, with_published_weights(self.config, network), user)
             opened, config = settle_task(opened, self.config, user.message)
             dataset = divide(opened, config)
             if not len(dataset.indices("val")):
