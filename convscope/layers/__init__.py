@@ -10,12 +10,14 @@ from convscope.layers.normalize import LocalResponseNorm
 from convscope.layers.pool import MinPool2d, Subsampling2d
 from convscope.layers.rbf import RadialBasis
 from convscope.layers.towers import Towers
+from convscope.layers.whitening import GlobalContrastNorm, ZCAWhitening
 
 __all__ = [
     "AUXILIARY_WEIGHT",
     "DropPath",
     "DropPathSampler",
     "FractalJoin",
+    "GlobalContrastNorm",
     "LocalResponseNorm",
     "LocallyConnected2d",
     "MinPool2d",
@@ -25,5 +27,6 @@ __all__ = [
     "SparseConnectionConv2d",
     "Subsampling2d",
     "Towers",
+    "ZCAWhitening",
     "linear_decay",
 ]

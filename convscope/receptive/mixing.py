@@ -97,9 +97,14 @@ def normalized(inputs: Inputs) -> FieldMap:
         along = range(count - len(settings["normalized_shape"]), count)
     elif kind == "instance_norm" and settings.get("use_input_stats", True):
         along = range(2, count)
+    elif kind in _OF_WHOLE_IMAGES:
+        along = range(1, count)
     elif kind == "batch_norm" and settings.get("training"):
         along = (0, *range(2, count))
     return fields.mixed(along, keep=True) if along else fields
+
+
+_OF_WHOLE_IMAGES = ("GlobalContrastNorm", "ZCAWhitening")
 
 
 def _of_groups(fields: FieldMap, groups: int) -> FieldMap:

@@ -44,6 +44,7 @@ from convscope.training.result import TrainingResult
 from convscope.training.run_config import environment, environment_changes, recorded_data
 from convscope.training.start import Finish, Result, label_names
 from convscope.training.trainer import Trainer
+from convscope.training.whitening import fit_whitening
 from convscope.zoo.table_file import errors_at
 
 _WRITTEN_AT_THE_END = ("test.json", "report.html")
@@ -208,6 +209,8 @@ def _reassemble(
     weights = opened_weights(config, user) if stored is None else None
     if weights is not None:  # it was stopped before its first checkpoint
         load_pretrained(weights, network, card)
+    if stored is None:
+        fit_whitening(network, loaded, card, user)
     task = Task.of(network, loaded, card, config, device, function)
     return assemble(task, session, status, stored=stored, resumes=True), task
 

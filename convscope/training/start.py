@@ -61,6 +61,7 @@ from convscope.training.run_config import check_disk_space, problems_csv, run_co
 from convscope.training.source_warnings import warn_of_files
 from convscope.training.tasks import settle_task
 from convscope.training.trainer import Trainer
+from convscope.training.whitening import fit_whitening
 from convscope.weights.class_names import parse_class_names
 from convscope.zoo import default_lr
 from convscope.zoo.table_file import is_table
@@ -195,6 +196,7 @@ def prepared(
             card, config = keep_own_weights(
                 network, requested.model, card, config, is_stated=stated
             )
+        fit_whitening(network, loaded, card, user)
         session = Session(run, request, user, group)
         task = Task.of(network, loaded, card, config, device, own.function)
         status = LiveStatus(session.live, request)

@@ -119,6 +119,7 @@ ZOO: dict[str, Entry] = {
         partial(vgg, "E", batch_norm=True), 1000, 3, (224, 224), 32, vgg_names("E", batch_norm=True)
     ),
     "nin_cifar": Entry(partial(nin, "cifar"), 10, 3, (32, 32), 4),
+    "nin_cifar_zca": Entry(partial(nin, "cifar", whiten=True), 10, 3, (32, 32), 4),
     "nin_imagenet": Entry(partial(nin, "imagenet"), 1000, 3, (224, 224), 39),
     "googlenet": Entry(googlenet, 1000, 3, (224, 224), 79),
     "googlenet_bn": Entry(googlenet_bn, 1000, 3, (224, 224), 15, GOOGLENET),

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from convscope.errors import RequestError
 from convscope.inference import inference_mode
-from convscope.layers import LocallyConnected2d, ScaledTanh
+from convscope.layers import GlobalContrastNorm, LocallyConnected2d, ScaledTanh, ZCAWhitening
 from convscope.zoo.googlenet import GoogLeNet
 
 _ELEMENTWISE = (
@@ -106,6 +106,10 @@ def _converted(
                 window = (1, 1)
             case nn.BatchNorm1d() if window == (1, 1):
                 layers[name] = _copied(layer, _norm(layer))
+            case GlobalContrastNorm() | ZCAWhitening():
+                raise RequestError(
+                    f"{name} ({type(layer).__name__}) cannot slide: it is about the whole image."
+                )
             case _ if window and not isinstance(layer, _ELEMENTWISE):
                 raise RequestError(
                     f"{name} ({type(layer).__name__}) cannot slide: after flatten only dense "

@@ -13,6 +13,10 @@ paper prints no sizes. TABLE has those that its authors published:
 `192@5x5+2` is 192 filters of 5x5, padding 2; `3x3/2` is max pooling with stride 2, whose last
 window may extend beyond the edge, as theirs does (32 -> 16, 54 -> 27); `0.5` is dropout. Weights
 are initialized from N(0, std²) with the `std` of their row, biases with zero.
+
+The paper prepares CIFAR-10 as maxout networks do: global contrast normalization, then ZCA whitening
+fitted to the training images. With `whiten` both are the first layers of the network, so that they
+are saved with it; without, images are prepared as for any other network.
 """
 
 from collections import OrderedDict
@@ -20,6 +24,7 @@ from typing import Literal
 
 from torch import nn
 
+from convscope.layers import GlobalContrastNorm, ZCAWhitening
 from convscope.zoo.cell_notation import config_column, convolution, pooling
 
 Config = Literal["cifar", "imagenet"]
@@ -53,13 +58,18 @@ def nin(
     *,
     num_classes: int,
     in_channels: int = 3,
-    input_size: tuple[int, int] = (224, 224),  # noqa: ARG001 -- any size will do
+    input_size: tuple[int, int] = (224, 224),
+    whiten: bool = False,
 ) -> nn.Sequential:
     """Build one column: images (n, in_channels, height, width) -> logits (n, num_classes).
 
-    Images may have any size from 4x4 up, from 39x39 in `imagenet`.
+    Images may have any size from 4x4 up, from 39x39 in `imagenet`; with `whiten`, that of
+    `input_size`. Raises RequestError for one that is too large to be whitened.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
+    if whiten:
+        shape = (in_channels, *input_size)
+        layers |= {"gcn": GlobalContrastNorm(), "zca": ZCAWhitening(shape)}
     std = config_column(TABLE, f"{config}_std")
     channels = in_channels
     for name, text in config_column(TABLE, config).items():

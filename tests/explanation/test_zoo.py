@@ -34,6 +34,7 @@ NETWORKS = each_network(ZOO, slow=LARGE)
 TRAINED = [
     ("alexnet", 67, 0),
     ("nin_cifar", 32, 0),
+    ("nin_cifar_zca", 32, 0),
     ("vgg11", 32, 0),
     ("googlenet", 79, 0),
     ("squeezenet1_1", 33, 0),

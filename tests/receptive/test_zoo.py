@@ -112,7 +112,8 @@ LARGE = frozenset(
         *("convnext_tiny", "fractalnet20", "fractalnet40"),
     )
 )
-PROVEN = each_network(ZOO, slow=LARGE)
+# The last has a buffer of weights, before which every unit sees everything: see test_whitening.
+PROVEN = each_network([name for name in ZOO if name != "nin_cifar_zca"], slow=LARGE)
 
 
 @pytest.mark.parametrize("name", PROVEN)

@@ -58,7 +58,7 @@ FIGURES = """
     googlenet-imagenet        googlenet                   31.3   11.1
     lenet5-mnist              lenet5_1998                  0.95  -
     modern-imagenet           resnet50                    19.14  4.57
-    nin-cifar10               nin_cifar                    8.81  -
+    nin-cifar10               nin_cifar_zca                8.81  -
     resnet-cifar10            resnet20_cifar               8.75  -
     resnet-cifar10            resnet32_cifar               7.51  -
     resnet-cifar10            resnet44_cifar               7.17  -

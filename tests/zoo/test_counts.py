@@ -28,6 +28,7 @@ COUNTS = {
     "vgg19": 143_667_240,
     "vgg19_bn": 143_678_248,
     "nin_cifar": 966_986,
+    "nin_cifar_zca": 966_986,
     "nin_imagenet": 7_595_176,  # Caffe's model zoo
     "googlenet": 13_378_280,  # 6,998,552 and two auxiliary heads
     "googlenet_bn": 6_624_904,  # torchvision

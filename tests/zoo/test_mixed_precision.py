@@ -44,6 +44,12 @@ def test_a_network_takes_a_step(name):
         assert weight.grad is None or weight.grad.isfinite().all(), path
 
 
+def fitted_whitening():
+    layer = layers.ZCAWhitening((3, 4, 4))
+    layer.fit([torch.randn(100, 3, 4, 4).cumsum(3)])
+    return layer
+
+
 OWN = {
     "locally connected": (lambda: layers.LocallyConnected2d(4, 6, (8, 8), 3), (3, 4, 8, 8)),
     "sparse connections": (
@@ -52,6 +58,7 @@ OWN = {
     "subsampling": (lambda: layers.Subsampling2d(4, 2), (3, 4, 8, 8)),
     "min pool": (lambda: layers.MinPool2d(2), (3, 4, 8, 8)),
     "scaled tanh": (layers.ScaledTanh, (3, 4, 8, 8)),
+    "whitening": (fitted_whitening, (3, 3, 4, 4)),
     "radial basis": (lambda: layers.RadialBasis(torch.ones(3, 16)), (3, 16)),
 }  # fmt: skip
 

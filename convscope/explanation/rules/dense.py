@@ -13,7 +13,7 @@ from convscope.explanation.rules.operation_view import (
 )
 from convscope.explanation.rules.products import sum_of_products, weighted_terms
 from convscope.recording import Source
-from convscope.terms import Sum, Terms
+from convscope.terms import Line, Sum, Terms, exact_sum
 
 
 def dense(op: OperationView, at: Index) -> Sum:
@@ -119,4 +119,34 @@ def radial_basis(op: OperationView, at: Index) -> Sum:
         formula="y[k] = −Σ (x[m] − w[k,m])²",
         roundings=len(inner) + 4,
         rounded=3 * size,  # the differences, which are squared, and the squares
+    )
+
+
+def zca_whitening(op: OperationView, at: Index) -> Sum:
+    """y[k] = Σ w[k,m] · (x[m] - mean[m]), over all pixels and channels of an image."""
+    source, matrix = op.input(), op.parameter("weight")
+    batch, *place = at
+    shape = source.shape[1:]
+    inner = range(matrix.shape[1])
+    row = index_grid([int(np.ravel_multi_index(place, shape))], inner)
+    weights = gather(op.tensor(matrix), row)
+    means = gather(op.tensor(op.parameter("mean")), index_grid(inner))
+    group = op.terms_of(
+        source,
+        index_grid([batch], *map(range, shape)),
+        weights=weights,
+        weight=(matrix, row),
+        shape=tuple(shape),
+    )
+    shift = -exact_sum((weights * means).tolist())
+    differences = float(np.abs(weights * (group.values - means)).sum())
+    return Sum(
+        terms=Terms(group),
+        bias=shift,
+        formula="y[k] = Σ w[k,m] · x[m] + shift",
+        lines=(Line("shift", f"−Σ w[k,m] · mean[m] over {len(inner):,} values", shift),),
+        roundings=len(inner) + 4,
+        magnitude=differences,
+        rounded=differences,
+        error=64 * np.finfo(np.float64).eps * float(np.abs(group.values * weights).sum()),
     )

@@ -107,6 +107,35 @@ def rms_norm(op: OperationView, at: Index) -> Sum:
     )
 
 
+def global_contrast_norm(op: OperationView, at: Index) -> Sum:
+    """y = s·(x - μ) / √(Σ (x - μ)² + ε), with mean and length of the whole image."""
+    source, layer = op.input(), op.layer
+    members = op.terms_of(source, index_grid(at[:1], *map(range, source.shape[1:]))).values
+    mean = exact_sum(members.tolist()) / len(members)
+    squares = exact_sum(np.square(members - mean).tolist())
+    scale = layer.scale / math.sqrt(squares + layer.eps)
+    shift = -mean * scale
+    terms = Terms(op.terms_of(source, [at], weights=scale))
+    size = max(abs(float(terms.values[0])) + abs(mean), float(np.abs(members).max()))
+    return Sum(
+        terms=terms,
+        bias=shift,
+        formula="y = scale·x + shift",
+        lines=(
+            Line("mean", f"of {len(members):,} units, μ", mean),
+            Line("squares", "Σ (x − μ)²", squares),
+            Line(
+                "scale",
+                f"s / √(Σ (x − μ)² + ε) = {layer.scale:g} / √({number(squares)} + {layer.eps:g})",
+                scale,
+            ),
+            Line("shift", f"−μ·scale = −{parenthesized(mean)}·{parenthesized(scale)}", shift),
+        ),
+        roundings=8 + len(members),
+        magnitude=scale * size * (1 + len(members) * mean * mean / (squares + layer.eps)),
+    )
+
+
 def _of_members(op: OperationView, at: Index, members: Floats, gain: Index, bias: Index) -> Sum:
     """Normalize by the mean and variance of these units."""
     mean = exact_sum(members.tolist()) / len(members)

@@ -34,6 +34,7 @@ Rule = Literal[
     "function",
     "gated_linear_unit",
     "generated",
+    "global_contrast_norm",
     "group_norm",
     "instance_norm",
     "integers",
@@ -90,6 +91,7 @@ Rule = Literal[
     "variance",
     "weight_norm",
     "where",
+    "zca_whitening",
 ]
 """Names of the rules that explain a unit; `explanation/rules/` has their functions."""
 

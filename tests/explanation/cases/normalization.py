@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from convscope.layers import LocalResponseNorm
+from convscope.layers import GlobalContrastNorm, LocalResponseNorm, ZCAWhitening
 from tests.explanation.cases.case import Case, Net, column, numbers
 from tests.reference import explanations as reference
 from tests.reference import layers as slow
@@ -52,6 +52,22 @@ def group_of(place, net):
 
 
 own_map = by_own_statistics(lambda place, _net: place[1])
+
+
+def of_one_length(x, net, _y):
+    centered = [image - image.mean() for image in x]
+    return np.array([net.scale * y / np.sqrt((y * y).sum() + net.eps) for y in centered])
+
+
+def whitening():
+    layer = ZCAWhitening((4, 3, 2), filter_bias=0.1)
+    layer.fit([torch.randn(50, 4, 3, 2, generator=torch.manual_seed(0)).cumsum(3) + 0.5])
+    return layer
+
+
+def whitened(x, net, _y):
+    mean, weight = (numbers(one).astype(np.float64) for one in (net.mean, net.weight))
+    return np.array([(weight @ (image.ravel() - mean)).reshape(image.shape) for image in x])
 
 
 def paper_norm(x, net, _y):
@@ -140,6 +156,8 @@ NORMALIZATION = [
         )
         for groups in (1, 2, 3)
     ),
+    normed("GlobalContrastNorm", GlobalContrastNorm, of_one_length),
+    normed("ZCAWhitening", whitening, whitened, (4, 3, 2)),
     Case("softmax", lambda: nn.Softmax(dim=1), "expression", shared_out(1)),
     Case("softmax", lambda: Net(lambda x: x.softmax(-1)), "expression", shared_out(3), words="-1"),
     Case("softmax", lambda: Net(lambda x: torch.softmax(x, 2)), "expression", shared_out(2)),
