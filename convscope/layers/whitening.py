@@ -1,6 +1,7 @@
 """Preprocessing of a whole image as layers: global contrast normalization and ZCA whitening."""
 
 from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +108,7 @@ class ZCAWhitening(nn.Module):
             raise RequestError("ZCA whitening cannot be fitted to no images.")
         mean = total / count
         covariance = products / count - torch.outer(mean, mean)
-        values, vectors = torch.linalg.eigh(covariance)
+        values, vectors = cast("tuple[Tensor, Tensor]", torch.linalg.eigh(covariance))
         scales = (values.clamp(min=0) + self.filter_bias).rsqrt()
         self.mean.copy_(mean + origin)
         self.weight.copy_((vectors * scales) @ vectors.T)

@@ -33,7 +33,7 @@ def fit_whitening(
     The images are not augmented. The layers are fitted in their order, each to what the layers
     before it make of the images.
     """
-    for name, layer in network.named_modules():
+    for name, layer in dict(network.named_modules()).items():
         if not isinstance(layer, ZCAWhitening) or layer.is_fitted:
             continue
         indices = loaded.dataset.indices("train")
