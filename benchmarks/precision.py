@@ -85,7 +85,7 @@ def ours(name: str, side: int, size: int, precision: Precision) -> Callable[[], 
     net, random = network(name, side), np.random.default_rng(0)
     inputs = Inputs(cast("object", None), card, torch.device("cpu"))  # pyright: ignore[reportArgumentType]
     executor = EagerExecutor(
-        net, Optimizer(net, CONFIG), inputs, BatchLoss(card), bf16=precision == "bf16"
+        net, Optimizer(net, CONFIG), inputs, BatchLoss(card), precision=precision
     )
     pixels = torch.from_numpy(random.integers(0, 256, (size, side, side, 3), dtype=np.uint8))
     labels = random.integers(0, 10, size)

@@ -1,15 +1,18 @@
-"""The device, the number of CPU threads, and how memory is reused."""
+"""The device, its precision, the number of CPU threads, and how memory is reused."""
 
 import ctypes
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from convscope.errors import RequestError
 
 if TYPE_CHECKING:
     import torch
+
+Precision = Literal["float32", "bf16", "fp16"]
+"""The numbers that a training step computes in."""
 
 
 def parse_device(name: str) -> tuple[str, int | None]:

@@ -28,9 +28,8 @@ LAYERS = (
         "arithmetic",
         "gradients",
         "terms",
-        "mixed_precision",
     ),
-    ("distributed",),
+    ("distributed", "mixed_precision"),
     ("layers", "data", "inference", "losses"),
     ("zoo", "lanes", "recording"),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo

@@ -10,8 +10,8 @@ SENTENCES = {
     "Pretrained weights are named: `weights='torchvision:resnet50'`, timm:NAME, a file, a URL or "
     "a run folder; `pretrained` takes the published ones of `model`.": "imagenet transfer "
     "transfer_learning finetune",
-    "Mixed precision is `precision='bf16'`; float16 would need its loss scaled.": "fp16 half "
-    "apex_amp loss_scale grad_scaler",
+    "Mixed precision is `precision='bf16'`, or fp16, which scales the loss by itself.": "apex_amp "
+    "loss_scale grad_scaler",
     "Weights are 32-bit floating point; `precision='bf16'` computes the steps in fewer bits.":
     "model_dtype tf32 int8 quantize",
     "Evaluations compute in 32-bit floating point, whatever the `precision` of the steps.":

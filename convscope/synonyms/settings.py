@@ -200,6 +200,8 @@ PRESETS = {
     "native_amp": ("precision", "bf16"),
     "use_amp": ("precision", "bf16"),
     "bf16": ("precision", "bf16"),
+    "fp16": ("precision", "fp16"),
+    "half": ("precision", "fp16"),
     "model_ema": ("ema", "0.999"),
     "use_ema": ("ema", "0.999"),
     "swa": ("swa_start", "0.75"),
@@ -294,6 +296,7 @@ VALUES = {
     "precision": {
         "float32": "fp32 f32 32 32_true 32bit single full float torch.float32 none no off false",
         "bf16": "bf16_mixed bfloat16 mixed_bfloat16 torch.bfloat16 mixed amp yes on true",
+        "fp16": "fp16_mixed f16 16 16_mixed float16 mixed_float16 torch.float16 half",
     },
     "cache": {
         "ram": "memory true yes on mem",
@@ -339,8 +342,6 @@ VALUE_SENTENCES = {
         "cosineannealingwarmrestarts cosine_restarts sgdr cyclic cycliclr",
     },
     "precision": {
-        "float16 would need its loss scaled; choose bf16, which has the range of float32.": "fp16 "
-        "f16 16 16_mixed float16 mixed_float16 torch.float16 half",
         "In bf16 alone, small updates of the weights are lost; bf16 is mixed precision here.":
         "bf16_true 16_true pure_bf16",
         "Choose float32: a network of your own in float64 stays as it is.": "float64 fp64 f64 64 "

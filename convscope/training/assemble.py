@@ -36,6 +36,7 @@ from convscope.training.callbacks.interrupt import Interrupt, StopRequest
 from convscope.training.callbacks.layer_stats import LayerStatsWriter
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.loggers import external_logging
+from convscope.training.callbacks.loss_scaling import LossScaling
 from convscope.training.callbacks.plateau import ReduceOnPlateau
 from convscope.training.callbacks.remote_control import RemoteControl
 from convscope.training.callbacks.results_csv import ResultsCsv
@@ -49,6 +50,7 @@ from convscope.training.executors.select import select_executor
 from convscope.training.limits import Limits
 from convscope.training.loggers.choice import CSV, parse_loggers
 from convscope.training.loss import BatchLoss, class_weights
+from convscope.training.loss_scaler import LossScaler
 from convscope.training.metrics import measured
 from convscope.training.nonfinite import check_finite
 from convscope.training.optimizer import Optimizer
@@ -170,8 +172,17 @@ def assemble(
         task.loaded, augmentation, config.images_per_step, config.sampling, _mixing(task), group
     )
     criterion = _criterion(task)
+    scaler = LossScaler(task.inputs.device) if config.precision == "fp16" else None
+    if scaler is not None and stored is not None:
+        scaler.load(stored, where=_state_path(session.run, stored))
     factory = ExecutorFactory(
-        task.inputs, criterion, augmentation, config, resumes=resumes, group=group
+        task.inputs,
+        criterion,
+        augmentation,
+        config,
+        resumes=resumes,
+        group=group,
+        scaler=scaler,
     )
     notify = session.user.message
     executor = select_executor(factory, network, optimizer, batches, state=state, notify=notify)
@@ -181,12 +192,12 @@ def assemble(
         average.load(stored, where=_state_path(session.run, stored))
     validator = SplitValidator(executor, task.loaded, task.card, average)
     recorders: Sequence[Callback] = (
-        _recorders(task, session, status, optimizer, average) if group.is_first else []
+        _recorders(task, session, status, optimizer, average, scaler) if group.is_first else []
     )
     agreement = [Agreement(group, session.request)] if group.size > 1 else []
     limits = limits_of(config, len(batches))
     whole = replace(batches, group=ALONE)  # each process averages all by itself, to the same bits
-    averaging = [] if average is None else [_averaging(task, average, whole, limits)]
+    averaging = [] if average is None else [_averaging(task, average, scaler, whole, limits)]
     return Trainer(
         executor,
         batches,
@@ -195,6 +206,7 @@ def assemble(
         validate=validator if validator.num_images else None,
         callbacks=[
             freezing,
+            *([] if scaler is None else [LossScaling(scaler, notify)]),
             *averaging,
             *_rules(task, session, average),
             *session.user.callbacks,
@@ -211,11 +223,15 @@ def _state_path(run: Run, stored: TensorFile) -> Path:
 
 
 def _averaging(
-    task: Task, average: WeightAverage, batches: TrainingBatches, limits: Limits
+    task: Task,
+    average: WeightAverage,
+    scaler: LossScaler | None,
+    batches: TrainingBatches,
+    limits: Limits,
 ) -> Callback:
     config, inputs = task.config, task.inputs
     if config.ema:
-        return ExponentialAveraging(average, config.ema)
+        return ExponentialAveraging(average, config.ema, scaler)
     return StochasticAveraging(
         average,
         task.network,
@@ -308,6 +324,7 @@ def _recorders(
     status: LiveStatus,
     optimizer: Optimizer,
     average: WeightAverage | None,
+    scaler: LossScaler | None,
 ) -> Sequence[Callback]:
     """The callbacks that write and listen. The steps are written before the checkpoint."""
     run, live, notify = session.run, session.live, session.user.message
@@ -327,5 +344,6 @@ def _recorders(
             task.card,
             seconds=task.config.checkpoint_seconds,
             average=average,
+            scaler=scaler,
         ),
     ]

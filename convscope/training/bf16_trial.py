@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.gradients import contiguous_gradients
-from convscope.mixed_precision import autocast, bf16_instructions
+from convscope.mixed_precision import autocast, instructions
 from convscope.training.assemble import Task
 from convscope.training.config import decided
 from convscope.training.executors.base import Executor
@@ -61,7 +61,7 @@ def _is_possible(task: Task) -> bool:
         and task.inputs.device.type == "cpu"
         and task.card.output == "logits"
         and all(weight.dtype == torch.float32 for weight in weights)
-        and bool(bf16_instructions())
+        and bool(instructions("bf16"))
     )
 
 
@@ -83,7 +83,7 @@ class _Trial:
         """Of processor time, for a forward and backward pass."""
         self.network.zero_grad()
         began = time.process_time()
-        with autocast(self.images.device, bf16=bf16):
+        with autocast(self.images.device, "bf16" if bf16 else "float32"):
             output = self.network(self.images)
         loss, _ = self.criterion(output, self.targets)
         contiguous_gradients(loss).backward()

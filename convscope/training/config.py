@@ -10,7 +10,7 @@ from convscope import synonyms
 from convscope.data.augment_kinds import Sampling
 from convscope.data.cache.modes import CacheMode
 from convscope.data.windows import parse_window
-from convscope.device import parse_device
+from convscope.device import Precision, parse_device
 from convscope.errors import RequestError, nearest
 from convscope.evaluation.metrics import MetricName
 from convscope.strict import shown
@@ -26,7 +26,6 @@ from convscope.training.loggers.choice import parse_loggers
 from convscope.training.setting import figure, setting, settings_of
 
 Optimizer = Literal["sgd", "adamw", "rmsprop"]
-Precision = Literal["float32", "bf16"]
 ScheduleName = Literal["plateau", "step", "cosine", "linear", "one-cycle", "constant"]
 
 NETWORK = "Network"
@@ -209,7 +208,8 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "at once; by default the faster one that the CPU has.")
     precision: Precision = setting("float32", MACHINE,
         help="Numbers that training steps compute in: float32; or bf16, mixed precision with "
-        "float32 weights, which is faster on a GPU and on a CPU with instructions for it.")
+        "float32 weights, which is faster on a GPU and on a CPU with instructions for it; or fp16, "
+        "the same with a scaled loss, for GPUs without bf16.")
     log: str | None = setting(None, MACHINE,
         help="Where else metrics are logged: csv, which is results.csv in the run folder; "
         "tensorboard, mlflow, wandb, each an extra of that name; several with commas.")
@@ -251,7 +251,7 @@ class TrainConfig(AugmentationSettings, DataSettings):
             raise RequestError("`swa_lr` needs `swa_start`, from when on the rate holds.")
         if self.nesterov and not self.momentum and self.optimizer in (None, "sgd"):
             raise RequestError("`nesterov` needs a momentum; set `momentum=0.9`, or leave it out.")
-        if self.engine == "lanes" and self.precision == "bf16":
+        if self.engine == "lanes" and self.precision != "float32":
             raise RequestError(
                 "`engine='lanes'` computes in float32 only. Choose `engine='torch'`, or "
                 "`precision='float32'`."

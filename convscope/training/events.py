@@ -93,7 +93,7 @@ class EpochStart:
 
 @dataclass(frozen=True, slots=True)
 class StepEnd:
-    """One optimizer step is done; gradients are still in place.
+    """One optimizer step is done; gradients are still in place, but of one that fp16 skipped.
 
     Attributes:
         step: from 1.

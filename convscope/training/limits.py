@@ -26,7 +26,10 @@ class Limits:
         return state.step >= (self.steps or 0)
 
     def progress(self, state: TrainState) -> float:
-        """How far the training has come: 0 before the first step, 1 after the last."""
+        """How far the training has come: 0 before the first step, 1 after the last.
+
+        A skipped step is no progress; those that are left have the way that is left among them.
+        """
         if self.seconds is not None:
             return min(1.0, state.seconds / self.seconds)
-        return state.step / (self.steps or 1)
+        return state.updates / max((self.steps or 0) - state.skipped_steps, 1)

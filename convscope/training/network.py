@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from convscope.card import Card
+from convscope.device import Precision
 from convscope.errors import NetworkError, RequestError
 from convscope.models import card_of, num_input_channels, stated_card
 from convscope.recording.wrappers import unwrapped
@@ -112,8 +113,8 @@ class RequestedNetwork:
         if self.module is not None or ":" in self.model:
             _check_names(network)
             size = min(2, batch_size, num_images)
-            bf16 = config.precision == "bf16"
-            note = _tried(network, card, self.model, size if size > 1 else 2, bf16=bf16)
+            size, precision = max(size, 2), config.precision
+            note = _tried(network, card, self.model, size, precision)
             if note:
                 callbacks.message(note)
         if (
@@ -161,7 +162,11 @@ def _check_names(network: nn.Module) -> None:
 
 
 def _tried(
-    network: nn.Module, card: Card, name: str, batch_size: int, *, bf16: bool = False
+    network: nn.Module,
+    card: Card,
+    name: str,
+    batch_size: int,
+    precision: Precision = "float32",
 ) -> str:
     return check_training(
         network,
@@ -170,7 +175,7 @@ def _tried(
         num_classes=len(card.classes),
         name=name,
         batch_size=batch_size,
-        bf16=bf16,
+        precision=precision,
     )
 
 

@@ -11,6 +11,7 @@ from convscope.errors import WorkError
 from convscope.finite import is_finite
 from convscope.memory import is_out_of_memory
 from convscope.runs.weight_values import infinite_buffers
+from convscope.training.events import StepEnd
 from convscope.training.state import TrainState
 
 
@@ -83,6 +84,15 @@ def nonfinite_error(
         f"{what} at step {state.step + 1} (epoch {state.epoch + 1}{rate})"
         f"{f', first in {layer}' if layer else ''}. Train again with a smaller `lr`, or "
         "with `clip_grad_norm=1`."
+    )
+
+
+def nonfinite_gradients(event: StepEnd) -> NonfiniteError:
+    """The error to raise where gradients in fp16 are not finite, however small the loss is made."""
+    return NonfiniteError(
+        f"Gradients are not finite at step {event.step} (epoch {event.epoch}, learning rate "
+        f"{event.lr:g}), whatever the scale of the loss. Train again with a smaller `lr`, or with "
+        "`precision='float32'`."
     )
 
 

@@ -40,6 +40,11 @@ class Optimizer:
             scale = 1.0 if name.rpartition(".")[0] == head else decided(config.backbone_lr_scale)
             self.groups.setdefault(scale, []).append(index)
 
+    @property
+    def param_groups(self) -> list[dict[str, list[nn.Parameter]]]:
+        """As torch.optim has them, for torch.amp.GradScaler."""
+        return [{"params": self.weights}]
+
     def zero_grad(self) -> None:
         """Let the next backward pass write gradients instead of adding to the last ones."""
         for weight in self.weights:

@@ -7,15 +7,20 @@ from typing import Any, Literal
 from torch import nn
 
 from convscope.card import Card
+from convscope.device import Precision
 from convscope.errors import RequestError
 from convscope.training.callbacks.base import CallbackList
 from convscope.zoo.check import network_output
 
+_BELOW_1 = {"bf16": 0.996, "fp16": 0.9995}
 
-def with_output(card: Card, net: nn.Module, callbacks: CallbackList, *, bf16: bool = False) -> Card:
+
+def with_output(
+    card: Card, net: nn.Module, callbacks: CallbackList, *, precision: Precision = "float32"
+) -> Card:
     """The card with what the network returns; a message warns if that is probabilities.
 
-    Raises RequestError for probabilities in `bf16`, of whose logarithm little is left, and for a
+    Raises RequestError for probabilities in 16 bits, of whose logarithm little is left, and for a
     softmax over labels that do not exclude each other.
     """
     network, last = card.provenance["network"], _last_layer(card, net)
@@ -26,11 +31,11 @@ def with_output(card: Card, net: nn.Module, callbacks: CallbackList, *, bf16: bo
             f"{network} ends in softmax, by which the labels of an image exclude each other, and "
             "these images have several. Return logits (remove the softmax), or end in sigmoid."
         )
-    if bf16:
+    if precision != "float32":
         raise RequestError(
-            f"{network} ends in {last}, and probabilities in bf16 are too coarse for a loss: 0.996 "
-            f"is the largest below 1. Return logits (remove the last {last}), or choose "
-            "`precision='float32'`."
+            f"{network} ends in {last}, and probabilities in {precision} are too coarse for a "
+            f"loss: {_BELOW_1[precision]} is the largest below 1. Return logits (remove the last "
+            f"{last}), or choose `precision='float32'`."
         )
     callbacks.message(
         f"{network} ends in {last}: it returns probabilities, not logits. "

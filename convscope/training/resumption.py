@@ -20,7 +20,7 @@ from convscope.data.split import apply_splits
 from convscope.distributed.group import ALONE, Group
 from convscope.distributed.joining import own_device
 from convscope.errors import RequestError, shell_word
-from convscope.mixed_precision import check_bf16
+from convscope.mixed_precision import check_precision
 from convscope.recording.wrappers import unwrapped
 from convscope.runs import own_code
 from convscope.runs.folder import Run
@@ -77,8 +77,7 @@ def resume_run(
     check_installed(config.log)
     chosen = own_device(device, group) if device else _same_device(folder, saved, group)
     running = replace(config, threads=threads or saved["machine"]["threads"])
-    if config.precision == "bf16":
-        check_bf16(chosen)
+    check_precision(chosen, config.precision)
     lock = folder.locked() if group.is_first else nullcontext()
     with restored(running), handle_signals() as request, lock:
         request.run = folder
@@ -195,7 +194,7 @@ def _reassemble(
         user.message(run.card_note)
     with in_turn(group, "images", "to read the images", user) as watching:
         loaded = _same_data(run, saved, card, config, watching, data, group)
-    now = environment(device, group, bf16=config.precision == "bf16")
+    now = environment(device, group, precision=config.precision)
     changed = environment_changes(saved["machine"], now)
     if changed:
         user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")

@@ -14,9 +14,10 @@ from convscope.data.dataset import SPLITS
 from convscope.data.loading import LoadedDataset
 from convscope.data.objects import describe_data
 from convscope.data.source import NAMES, DataLike
+from convscope.device import Precision
 from convscope.distributed.group import ALONE, Group
 from convscope.errors import WorkError
-from convscope.mixed_precision import bf16_instructions
+from convscope.mixed_precision import instructions
 from convscope.runs import own_code
 from convscope.training import own_augmentation
 from convscope.training.config import TrainConfig, decided
@@ -45,7 +46,7 @@ def run_config(
             "fingerprint": loaded.fingerprint,
             **{split: len(loaded.dataset.indices(split)) for split in SPLITS},
         },
-        "machine": environment(device, group, bf16=config.precision == "bf16"),
+        "machine": environment(device, group, precision=config.precision),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "network": own_code.record(config.model, config.weights),
         **own_augmentation.record(decided(config.augment)),
@@ -71,17 +72,18 @@ def recorded_data(data: DataLike) -> str:
 
 
 def environment(
-    device: torch.device, group: Group = ALONE, *, bf16: bool = False
+    device: torch.device, group: Group = ALONE, *, precision: Precision = "float32"
 ) -> dict[str, Any]:
     """What the bits of a training depend on, besides its settings and its data."""
-    instructions = {"bf16": bf16_instructions() or "none"} if bf16 else {}
+    has_16_bits = precision != "float32"
+    by = {precision: instructions(precision) or "none"} if has_16_bits else {}
     return {
         "device": str(device) if group.local_size == 1 else device.type,
         "threads": torch.get_num_threads(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
         **({"processes": group.size} if group.size > 1 else {}),
-        **instructions,
+        **by,
     }
 
 

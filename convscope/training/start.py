@@ -19,7 +19,7 @@ from convscope.distributed.group import ALONE, Group
 from convscope.distributed.joining import own_device
 from convscope.errors import RequestError
 from convscope.evaluation.imbalance import imbalance_of_labels, imbalance_of_training
-from convscope.mixed_precision import check_bf16
+from convscope.mixed_precision import check_precision
 from convscope.runs.folder import Run, slugify
 from convscope.runs.network import save_model_source
 from convscope.runs.trained_images import write_trained_images
@@ -188,7 +188,7 @@ def prepared(
         torch.manual_seed(config.seed)
         network, config = requested.build(card, config)
         requested.check(network, card, config, num_images, user)
-        card = with_output(card, network, user, bf16=config.precision == "bf16")
+        card = with_output(card, network, user, precision=config.precision)
         if weights is not None:
             card, weights = load_pretrained(weights, network, card), None  # frees their memory
         if config.pretrained:
@@ -228,9 +228,8 @@ def named_network(model: str, module: nn.Module | None) -> RequestedNetwork | No
 
 def _device(config: TrainConfig, user: CallbackList, group: Group) -> torch.device:
     device = own_device(config.device, group)
-    slower = check_bf16(device) if config.precision == "bf16" else ""
-    if slower:
-        user.message(slower)
+    if note := check_precision(device, config.precision):
+        user.message(note)
     return device
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from convscope.runs.forms import MetricsLine, Seconds
 from convscope.strict import Between, Count
@@ -20,6 +20,7 @@ class SavedState(TypedDict):
     """A `TrainState` in the metadata of a checkpoint."""
 
     step: Count
+    skipped_steps: NotRequired[Count]
     epoch: Count
     batch: Count
     seconds: Seconds
@@ -41,7 +42,8 @@ class TrainState:
     """Where a training is, in numbers.
 
     Attributes:
-        step: optimizer steps done.
+        step: steps done.
+        skipped_steps: of these, the ones that changed nothing, for their gradients in fp16.
         epoch: epochs done.
         batch: steps done in the current epoch.
         seconds: time spent in steps and validations, before and after every interruption.
@@ -60,6 +62,7 @@ class TrainState:
     """
 
     step: int = 0
+    skipped_steps: int = 0
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0
@@ -84,6 +87,11 @@ class TrainState:
         are tested, and there is nothing to resume.
         """
         self.stop_reason = self.stop_reason or reason
+
+    @property
+    def updates(self) -> int:
+        """How often the weights were updated."""
+        return self.step - self.skipped_steps
 
     @property
     def mean_loss(self) -> float:
@@ -131,6 +139,7 @@ class TrainState:
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
+        state_dict = {"skipped_steps": 0, **state_dict}  # which earlier versions did not know
         for name in _SAVED:
             setattr(self, name, state_dict[name])
         best, plateau = state_dict["best"], dict(state_dict["plateau"])

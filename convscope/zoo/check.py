@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
 from convscope.card import NetworkOutput, TaskName
+from convscope.device import Precision
 from convscope.errors import ConvscopeError, NetworkError, RequestError
 from convscope.forward import (
     first_line,
@@ -99,16 +100,16 @@ def check_training(
     num_classes: int,
     name: str,
     batch_size: int = 2,
-    bf16: bool = False,
+    precision: Precision = "float32",
 ) -> str:
     """One step's forward and backward pass in training mode, on noise; the network stays unchanged.
 
-    With `bf16` it is tried in mixed precision too, where other layers may fail.
+    It is tried in float32, and in another `precision` too, where other layers may fail.
 
     Returns a sentence for the user where it returns more logits than one, else "". Raises
     NetworkError where it fails, with the layer, and RequestError where nothing can be trained.
     """
-    _check_trainable(net, name, bf16=bf16)
+    _check_trainable(net, name, precision)
     noise = torch.Generator().manual_seed(0)
     images = torch.randn(batch_size, in_channels, *input_size, generator=noise)
     images = like_parameters(net, images)
@@ -116,9 +117,9 @@ def check_training(
     shape = f"{in_channels}x{input_size[0]}x{input_size[1]}"
     doing = f"in training mode, for {batch_size} image{'s' if batch_size > 1 else ''} of {shape}"
     output = _trial(net, images, targets, num_classes, name=name, doing=doing)
-    if bf16:
-        doing += ", in bf16"
-        _trial(net, images, targets, num_classes, name=name, doing=doing, bf16=True)
+    if precision != "float32":
+        doing += f", in {precision}"
+        _trial(net, images, targets, num_classes, name=name, doing=doing, precision=precision)
     more = num_outputs(output, num_classes) - 1
     if more < 1 or type(output).__module__.startswith("convscope."):
         return ""
@@ -136,22 +137,24 @@ def _trial(
     *,
     name: str,
     doing: str,
-    bf16: bool = False,
+    precision: Precision = "float32",
 ) -> object:
     """What the network returns in a step, whose backward pass is tried as well."""
     with unchanged(net):
         net.train()
         try:
-            with autocast(images.device, bf16=bf16):
+            with autocast(images.device, precision):
                 output = net(images)
         except Exception as error:
-            remedy = _FLOAT32 if bf16 else ""
+            remedy = "" if precision == "float32" else _FLOAT32
             raise network_error(error, net, name=name, doing=doing, remedy=remedy) from error
         logits = logits_of(output, len(images), num_classes, name=f"In training mode, {name}")
         try:
-            F.cross_entropy(logits.float() if bf16 else logits, targets).backward()
+            logits = logits if precision == "float32" else logits.float()
+            F.cross_entropy(logits, targets).backward()
         except RuntimeError as error:
-            doing, remedy = "in the backward pass", _FLOAT32 if bf16 else _BACKWARD
+            remedy = _BACKWARD if precision == "float32" else _FLOAT32
+            doing = "in the backward pass"
             raise network_error(error, net, name=name, doing=doing, remedy=remedy) from error
     return output
 
@@ -163,7 +166,7 @@ _BACKWARD = (
 )
 
 
-def _check_trainable(net: nn.Module, name: str, *, bf16: bool) -> None:
+def _check_trainable(net: nn.Module, name: str, precision: Precision) -> None:
     parameters = list(net.parameters())
     if not parameters:
         raise RequestError(f"{name} has no parameters, so there is nothing to train.")
@@ -178,9 +181,9 @@ def _check_trainable(net: nn.Module, name: str, *, bf16: bool) -> None:
             f"{name} has parameters in {' and '.join(sorted(low))}, in which small updates are "
             "lost. Train it in float32: `net.float()`."
         )
-    if bf16 and any(p.dtype == torch.float64 for p in parameters):
+    if precision != "float32" and any(p.dtype == torch.float64 for p in parameters):
         raise RequestError(
-            f"{name} has parameters in float64, which are not converted to bf16. Choose "
+            f"{name} has parameters in float64, which are not converted to {precision}. Choose "
             "`precision='float32'`, which leaves them as they are, or `net.float()`."
         )
 

@@ -206,9 +206,10 @@ train amp=False                            = train
 train --cos-lr False                       = train
 train --precision bf16-mixed               = train --precision bf16
 train --mixed-precision no                 = train --precision float32
-train --amp --amp-dtype float16            ! float16 would need its loss scaled
-train --precision 16                       ! float16 would need its loss scaled
-train --fp16                               ! --precision bf16; float16 would need
+train --amp --amp-dtype float16            = train --precision bf16 --precision fp16
+train --precision 16-mixed                 = train --precision fp16
+train --fp16                               = train --precision fp16
+train --loss-scale 128                     ! or fp16, which scales the loss by itself
 train --bf16-full-eval                     ! whatever the --precision of the steps
 evaluate r --half                          ! computes in 32-bit floating point
 train --use-pretrained                     = train --pretrained

@@ -19,7 +19,7 @@ def trials(monkeypatch):
         tried.append(bf16)
         return real(trial, bf16=bf16)
 
-    monkeypatch.setattr(bf16_trial, "bf16_instructions", lambda: "AMX")
+    monkeypatch.setattr(bf16_trial, "instructions", lambda precision: "AMX")
     monkeypatch.setattr(bf16_trial._Trial, "seconds", seconds)
     monkeypatch.setattr(bf16_trial, "_LONG", 0.0)
     monkeypatch.setattr(bf16_trial, "_SHARE", 1e9)

@@ -156,7 +156,7 @@ def packed():
 def parts():
     _, _, stored = packed()
     yield from stored.tensors
-    yield from stored.metadata["state"]
+    yield from (name for name in stored.metadata["state"] if name != "skipped_steps")
     yield from ("state", "version")
 
 
@@ -171,6 +171,13 @@ def test_a_state_that_lacks_a_part_is_refused(part):
     with pytest.raises(ConvscopeError, match=r"step-3"):
         unpack(TensorFile(tensors, facts), net, optimizer, where=Path("step-3"), card=CARD)
     torch.set_rng_state(before)
+
+
+def test_a_state_of_a_version_without_fp16_has_skipped_no_step():
+    net, optimizer, stored = packed()
+    del stored.metadata["state"]["skipped_steps"]
+    state = unpack(stored, net, optimizer, where=Path("step-3"), card=CARD)
+    assert (state.step, state.skipped_steps) == (3, 0)
 
 
 LEFT_OUT = {

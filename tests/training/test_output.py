@@ -51,4 +51,4 @@ def test_what_cannot_be_trained_is_refused_with_a_remedy():
     with pytest.raises(RequestError, match=r"exclude each other.*remove the softmax"):
         noted("multi-label", nn.Softmax(1))
     with pytest.raises(RequestError, match=r"ends in sigmoid.*precision='float32'"):
-        noted("multi-label", nn.Sigmoid(), bf16=True)
+        noted("multi-label", nn.Sigmoid(), precision="bf16")

@@ -1,4 +1,4 @@
-"""Every network takes a step in bf16, and the layers of the papers are near float64 in it."""
+"""Every network takes a step in 16 bits, and the papers' layers are near float64 in it."""
 
 import pytest
 import torch
@@ -24,16 +24,17 @@ CARD = Card(
 @pytest.mark.parametrize(
     "name", [name if name in NARROW else pytest.param(name, marks=pytest.mark.slow) for name in ZOO]
 )
-def test_a_network_takes_a_step(name):
+@pytest.mark.parametrize("low", ["bf16", pytest.param("fp16", marks=pytest.mark.slow)])
+def test_a_network_takes_a_step(name, low):
     entry = ZOO[name]
     side = max(entry.min_size, 32 if max(entry.input_size) < 100 else entry.min_size + 16)
     torch.manual_seed(0)
     net = create_model(name, num_classes=3, input_size=side).train()
     images, targets = torch.randn(4, entry.in_channels, side, side), torch.tensor([0, 1, 2, 0])
     losses = []
-    for bf16 in (False, True):
+    for precision in ("float32", low):
         torch.manual_seed(1)  # of dropout
-        with autocast(CPU, bf16=bf16):
+        with autocast(CPU, precision):
             output = net(images)
         loss, _ = BatchLoss(CARD)(output, targets)
         losses.append(loss.item())
@@ -72,7 +73,7 @@ def test_a_layer_is_that_of_float64_up_to_rounding(make):
     for bf16 in (True, False):
         net = layer if bf16 else layer.double()
         given = x.bfloat16().to(torch.float32 if bf16 else torch.float64).requires_grad_()
-        with autocast(CPU, bf16=bf16):
+        with autocast(CPU, "bf16" if bf16 else "float32"):
             output = net(given.bfloat16() if bf16 else given)
         outputs.append(output.detach().double())
         output.double().square().sum().backward()

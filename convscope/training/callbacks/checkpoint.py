@@ -17,6 +17,7 @@ from convscope.runs.weight_values import infinite_buffers
 from convscope.strict import checked, shown
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import CheckpointEvent, EpochEnd, FitEnd, FitStart, StepEnd
+from convscope.training.loss_scaler import LossScaler
 from convscope.training.made_with import KEY, made_with
 from convscope.training.nonfinite import check_finite
 from convscope.training.optimizer import Optimizer
@@ -43,9 +44,11 @@ class Checkpoint(Callback):
         *,
         seconds: float,
         average: WeightAverage | None = None,
+        scaler: LossScaler | None = None,
     ) -> None:
         self.run, self.network, self.optimizer = run, network, optimizer
         self.card, self.seconds, self.average = card, seconds, average
+        self.scaler = scaler
         self._infinite = infinite_buffers(network)  # as they were built
         self._start: FitStart | None = None
         self._made_with: Mapping[str, Any] = {}
@@ -70,7 +73,12 @@ class Checkpoint(Callback):
         with trained_weights(self.average):
             check_finite(self.network, self._infinite, state=state, lr=event.lr)
             stored = pack(
-                self.network, self.optimizer, state, self.average, made_with=self._made_with
+                self.network,
+                self.optimizer,
+                state,
+                self.average,
+                self.scaler,
+                made_with=self._made_with,
             )
             self.run.write_state(state.step, stored, self.card)
         state.saved_step, self._last = state.step, now
@@ -96,6 +104,7 @@ def pack(
     optimizer: Optimizer,
     state: TrainState,
     average: WeightAverage | None = None,
+    scaler: LossScaler | None = None,
     *,
     made_with: Mapping[str, Any],
 ) -> TensorFile:
@@ -108,6 +117,8 @@ def pack(
         tensors |= {f"optimizer/{index}/{name}": value for index, value in enumerate(values)}
     if average is not None:
         tensors |= average.state_dict()
+    if scaler is not None:
+        tensors |= scaler.state_dict()
     metadata = {"version": VERSION, "state": state.state_dict(), KEY: made_with}
     return TensorFile(tensors, metadata)
 

@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm  # pyright: ignor
 
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import EpochEnd, EvaluationStart, StepEnd
+from convscope.training.loss_scaler import LossScaler
 from convscope.training.state import TrainState
 from convscope.training.weight_average import WeightAverage
 
@@ -20,14 +21,18 @@ class ExponentialAveraging(Callback):
 
     Batch norm's statistics are averaged like weights, as by timm's ModelEmaV3 and torch's
     AveragedModel with `use_buffers`: the last steps' own statistics would be those of other
-    weights.
+    weights. A step that was skipped for its gradients in fp16 is none.
     """
 
-    def __init__(self, average: WeightAverage, decay: float) -> None:
-        self.average, self.decay = average, decay
+    def __init__(
+        self, average: WeightAverage, decay: float, scaler: LossScaler | None = None
+    ) -> None:
+        self.average, self.decay, self.scaler = average, decay, scaler
 
     def on_step_end(self, state: TrainState, event: StepEnd) -> None:
-        self.average.update(1 - min(self.decay, (1 + event.step) / (10 + event.step)))
+        if self.scaler is None or not self.scaler.was_skipped:
+            updates = state.updates
+            self.average.update(1 - min(self.decay, (1 + updates) / (10 + updates)))
 
 
 class StochasticAveraging(Callback):

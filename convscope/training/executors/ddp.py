@@ -26,12 +26,14 @@ class Share:
         loss: the mean over its images.
         weight: what it counts, see `BatchLoss.weight`; 0 for images that count elsewhere.
         num_correct, num_images: of its images.
+        unit: by what the weight was divided in the backward pass; the same in all processes.
     """
 
     loss: float
     weight: float
     num_correct: int
     num_images: int
+    unit: float = 1.0
 
 
 class GradientSum:
@@ -83,7 +85,7 @@ class GradientSum:
             buffer.zero_()
         self.group.add_up([*gradients, *statistics, *others], doing)
         for gradient in gradients:
-            gradient.div_(whole)
+            gradient.div_(whole / mine.unit)
         return total / whole, round(correct)
 
     def _gradient(self, weight: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.data.normalize import Normalizer
+from convscope.device import Precision
 from convscope.distributed.group import ALONE, Group
 from convscope.evaluation.measure import compute_outputs
 from convscope.forward import like_parameters, network_error
@@ -20,6 +21,7 @@ from convscope.training.batches import Batch, batch_slices
 from convscope.training.executors.base import ExecutorName, Inputs
 from convscope.training.executors.ddp import GradientSum, Share
 from convscope.training.loss import BatchLoss
+from convscope.training.loss_scaler import LossScaler
 from convscope.training.nonfinite import explained, nonfinite_error
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
@@ -31,8 +33,9 @@ class EagerExecutor:
     Args:
         network: on the device of `inputs`.
         clip_grad_norm: largest norm of all gradients together; 0 for no limit.
-        bf16: whether the forward and backward pass are in mixed precision; the loss, the update and
-            evaluations are in float32.
+        precision: of the forward and backward pass; the loss, the update and evaluations are in
+            float32.
+        scaler: of the loss, for fp16.
         micro_batch: images that go through the network at a time. The gradients of larger batches
             are added up over equal parts, batch norm's statistics are those of each part; None for
             all at once.
@@ -51,13 +54,16 @@ class EagerExecutor:
         *,
         clip_grad_norm: float = 0.0,
         compile: bool = False,  # noqa: A002 -- torch's word
-        bf16: bool = False,
+        precision: Precision = "float32",
+        scaler: LossScaler | None = None,
         micro_batch: int | None = None,
         sums: GradientSum | None = None,
     ) -> None:
         self.network, self.optimizer, self.micro_batch = network, optimizer, micro_batch
         self.inputs, self.criterion = inputs, criterion
-        self.clip_grad_norm, self.bf16, self.sums = clip_grad_norm, bf16, sums
+        self.clip_grad_norm, self.sums = clip_grad_norm, sums
+        self.precision: Precision = precision
+        self.scaler = scaler
         self.group = ALONE if sums is None else sums.group
         self.forward = torch.compile(network) if compile else network
         self._normalize = Normalizer(inputs.card, channels_last=inputs.channels_last)
@@ -74,8 +80,8 @@ class EagerExecutor:
                 targets = batch.mix.targets(targets, len(self.inputs.card.classes))
                 images = batch.mix.images(images)
             self.optimizer.zero_grad()
-            weight = self._weight(batch, targets)
-            results = [self._gradients(images, targets, part, weight) for part in parts]
+            weight, unit = self._weight(batch, targets), self._unit(batch)
+            results = [self._gradients(images, targets, part, weight / unit) for part in parts]
             values = [loss.item() for loss, _ in results]
             for part, value in zip(parts, values, strict=True):
                 if not math.isfinite(value):
@@ -85,21 +91,34 @@ class EagerExecutor:
             logits = torch.cat([logits for _, logits in results])
             loss, num_correct = sum(values), self.criterion.num_correct(logits, targets)
             if self.sums is not None:
-                mine = Share(loss, weight, num_correct, len(targets))
+                mine = Share(loss, weight, num_correct, len(targets), unit)
                 loss, num_correct = self.sums.add_up(state, mine)
-            if self.clip_grad_norm:
-                nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_grad_norm)
-            self.optimizer.step(lr)
+            self._update(lr)
         except (RuntimeError, MemoryError) as error:
             size = batch.num_here // len(parts)
             raise explained(error, size * self.group.size) from error
         return loss, num_correct
+
+    def _update(self, lr: float) -> None:
+        """Clip the gradients of the mean loss, and change the weights."""
+        if self.scaler is not None:
+            self.scaler.unscale(self.optimizer)
+        if self.clip_grad_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_grad_norm)
+        if self.scaler is None:
+            self.optimizer.step(lr)
+        else:
+            self.scaler.step(self.optimizer, lr)
 
     def _weight(self, batch: Batch, targets: Tensor) -> float:
         """By what the gradients of the mean loss are multiplied, before they are added up."""
         if self.sums is None:
             return 1.0
         return 0.0 if batch.is_spare else float(self.criterion.weight(targets))
+
+    def _unit(self, batch: Batch) -> float:
+        """By what a weight is divided, so that a sum overflows in fp16 no sooner than a mean."""
+        return 1.0 if self.sums is None or self.scaler is None else float(batch.num_images)
 
     def _gradients(
         self, images: Tensor, targets: Tensor, part: slice, weight: float
@@ -113,7 +132,7 @@ class EagerExecutor:
 
     def autocast(self) -> AbstractContextManager[None]:
         """The context in which the network is called in a step."""
-        return autocast(self.inputs.device, bf16=self.bf16)
+        return autocast(self.inputs.device, self.precision)
 
     def _output(self, images: Tensor) -> object:
         """What the network returns. Raises NetworkError where it fails by itself."""
@@ -131,7 +150,9 @@ class EagerExecutor:
     def _backward(self, loss: Tensor) -> None:
         """The gradients. Raises NetworkError where autograd cannot compute them."""
         try:
-            contiguous_gradients(loss).backward()
+            scaled = loss if self.scaler is None else self.scaler.scaled(loss)
+            with autocast(self.inputs.device, "float32"):  # also within the caller's
+                contiguous_gradients(scaled).backward()
         except RuntimeError as error:
             reason = explained(error, 2)
             if reason is not error:

@@ -14,6 +14,7 @@ from convscope.training.executors.base import Executor, Inputs
 from convscope.training.executors.ddp import GradientSum
 from convscope.training.executors.eager import EagerExecutor
 from convscope.training.loss import BatchLoss
+from convscope.training.loss_scaler import LossScaler
 from convscope.training.optimizer import Optimizer
 
 if TYPE_CHECKING:  # they need an extra
@@ -29,6 +30,7 @@ EXPECTED = (
     "the device is mps",
     "`compile` was asked for",
     "steps are in bf16",
+    "steps are in fp16",
     "gradients are accumulated",
 )
 """Reasons that are not worth a message."""
@@ -41,6 +43,7 @@ class ExecutorFactory:
     Attributes:
         resumes: whether a run goes on, which keeps what it began with.
         group: the processes that compute each step together.
+        scaler: of the loss in fp16; None in other precisions.
     """
 
     inputs: Inputs
@@ -49,6 +52,7 @@ class ExecutorFactory:
     config: TrainConfig
     resumes: bool = False
     group: Group = ALONE
+    scaler: LossScaler | None = None
     _programs: "dict[Target, Program]" = field(default_factory=dict["Target", "Program"])
     _memory: "list[ImageMemory]" = field(default_factory=list["ImageMemory"])
 
@@ -70,7 +74,8 @@ class ExecutorFactory:
             self.criterion,
             clip_grad_norm=decided(self.config.clip_grad_norm),
             compile=self.config.compile,
-            bf16=self.config.precision == "bf16",
+            precision=self.config.precision,
+            scaler=self.scaler,
             micro_batch=-(-decided(self.config.batch_size) // group.size),
             sums=GradientSum(group, network, optimizer, self.config.seed)
             if group.size > 1
@@ -108,7 +113,7 @@ class ExecutorFactory:
             (self.group.size > 1, "several processes train together"),
             (device != "cpu", f"the device is {device}"),
             (config.compile, "`compile` was asked for"),
-            (config.precision == "bf16", "steps are in bf16"),
+            (config.precision != "float32", f"steps are in {config.precision}"),
             (config.mixes, "`mixup` and `cutmix` mix images in floating point"),
             (config.freeze is not None, "layers are frozen"),
             (bool(config.freeze_bn and batch_norms(network)), "batch norm keeps its statistics"),
