@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from convscope.training.lr_finder import lr_find as lr_find
     from convscope.training.tuning.api import tune as tune
     from convscope.webapp.lab import lab as lab
+    from convscope.weights import create_model as create_model
     from convscope.weights import load_weights as load_weights
-    from convscope.zoo import create_model as create_model
     from convscope.zoo import list_models as list_models
     from convscope.zoo.fully_convolutional import fully_convolutional as fully_convolutional
 
@@ -42,7 +42,7 @@ _HOME = {
     "Card": "convscope.card",
     "ConvscopeError": "convscope.errors",
     "check": "convscope.checks.api",
-    "create_model": "convscope.zoo",
+    "create_model": "convscope.weights",
     "cross_validate": "convscope.training.folds.api",
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",

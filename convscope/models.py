@@ -20,9 +20,10 @@ from convscope.weights.adapt import first_conv_weight
 from convscope.weights.build import build_with_weights
 from convscope.weights.head import num_outputs
 from convscope.weights.preprocessing import InputSettings, with_channels
+from convscope.weights.published import published_weights
 from convscope.weights.source import WeightsSource
 from convscope.weights.torchvision_releases import imagenet_card
-from convscope.zoo import ZOO, Creation, create_model, default_input
+from convscope.zoo import ZOO, Creation, create_model, default_input, resolve_model
 from convscope.zoo.check import USUAL_SIZES, network_output
 from convscope.zoo.libraries import (
     Preprocessing,
@@ -125,6 +126,29 @@ def open_model(
         return opened
     own = _of_module(opened.net, card, size, name=str(model), image_size=image_size)
     return replace(own, origin=f"No weights were loaded into {model}; it has those of its code.")
+
+
+def named_weights(
+    model: object, weights: WeightsSource | None, *, pretrained: bool
+) -> WeightsSource | None:
+    """The weights for a model that was named: `weights`, or its published ones if `pretrained`.
+
+    Raises RequestError where `pretrained` has no sense, and where none are published.
+    """
+    if not pretrained:
+        return weights
+    if weights is not None:
+        raise RequestError(
+            "`pretrained` and `weights` exclude each other: `pretrained` takes the published "
+            "weights of the network, `weights` those that it names."
+        )
+    run = find_run(model)
+    if run is not None or isinstance(model, nn.Module):
+        what = f"{run.path} is a run, which" if run else "A network that is handed over"
+        raise RequestError(f"{what} has its own weights; leave out `pretrained`.")
+    if not isinstance(model, str | Path):
+        raise RequestError(not_a_model(model))
+    return published_weights(resolve_model(str(model)))
 
 
 def find_run(model: object) -> Run | None:

@@ -17,6 +17,7 @@ from convscope.cli.options import (
     Mean,
     OwnCode,
     PretrainedWeights,
+    Published,
     ResizeModeOption,
     Std,
     Threads,
@@ -44,6 +45,7 @@ def evaluate(
     model: OwnCode = None,
     trust: Trust = False,
     weights: PretrainedWeights = None,
+    pretrained: Published = False,
     class_names: ClassNames = None,
     input_size: InputSize = None,
     resize_mode: ResizeModeOption = None,
@@ -61,7 +63,7 @@ def evaluate(
     Parameters
     ----------
     run
-        A run folder; with --weights a network's name, layer table, or module:attr.
+        A run folder; with --weights or --pretrained a network's name, layer table, or module:attr.
     data
         The data to evaluate on, as for train; by default the run's own test images.
     split
@@ -94,6 +96,7 @@ def evaluate(
         model=model,
         trust=trust,
         weights=weights,
+        pretrained=pretrained,
         class_names=class_names,
         input_size=input_size,
         resize_mode=resize_mode,
@@ -122,7 +125,7 @@ def evaluate(
     if csv is not None:
         screen.say()
         screen.say(f"Wrote the answer for each image to {csv}.")
-    if weights is None:
+    if weights is None and not pretrained:
         screen.say()
         consent = consent_flags(Consent(model, trust))
         screen.say(f"Next:  convscope predict {shell_word(run)} IMAGE...{consent}")

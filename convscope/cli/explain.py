@@ -36,6 +36,7 @@ def explain(
     model: OwnCode = None,
     trust: Trust = False,
     weights: str | None = None,
+    pretrained: Flag = False,
     num_classes: OptionalInt = None,
     in_channels: OptionalInt = None,
     input_size: OptionalInt = None,
@@ -73,6 +74,8 @@ def explain(
         List the operations, by the names that --at takes.
     weights
         For a model of the zoo, as in train: torchvision:resnet50, a file, a URL.
+    pretrained
+        For a network that is not a run: its published weights, as in train.
     num_classes
         Outputs of a network that is named; by default its own.
     in_channels
@@ -94,6 +97,7 @@ def explain(
         unused = {
             "a network": run, "--contrast": contrast, "--trace-back": trace_back,
             "--depth": depth, "--list-layers": list_layers, "--weights": weights,
+            "--pretrained": pretrained,
         }  # fmt: skip
         if found := [name for name, value in unused.items() if value]:
             raise RequestError(f"--grid explains one unit of a map; leave out {', '.join(found)}.")
@@ -114,6 +118,7 @@ def explain(
         run,
         image,
         weights=weights,
+        pretrained=pretrained,
         num_classes=num_classes,
         in_channels=in_channels,
         input_size=input_size,
@@ -141,6 +146,7 @@ def explain(
     _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
     if not json:
         subject = [run, str(image), *(["--weights", weights] if weights else [])]
+        subject += ["--pretrained"] if pretrained else []
         subject += [*(["--model", model] if model else []), *(["--trust"] if trust else [])]
         _print_next(screen, subject, explanation, recorded)
 

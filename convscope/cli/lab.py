@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convscope.cli.options import SEVERAL, Int, Trust
+from convscope.cli.options import SEVERAL, Flag, Int, Trust
 from convscope.webapp.lab import make_server
 from convscope.webapp.launch import PORT, open_in_browser
 from convscope.words.screen import Screen
@@ -15,6 +15,7 @@ def lab(
     *networks: str,
     image: Annotated[tuple[Path, ...], SEVERAL] = (),
     weights: str | None = None,
+    pretrained: Flag = False,
     trust: Trust = False,
     runs: Path = Path("runs"),
     data: Annotated[tuple[str, ...], SEVERAL] = (),
@@ -33,6 +34,8 @@ def lab(
         Image files to start with; by default a few samples.
     weights
         Pretrained weights for named networks, as in train: a file, a URL, torchvision:resnet50.
+    pretrained
+        Take the published weights of the named networks, as in train.
     runs
         The folder whose runs the page lists and where it creates new ones.
     data
@@ -52,6 +55,7 @@ def lab(
         trust=trust,
         images=image,
         weights=weights,
+        pretrained=pretrained,
         runs=runs,
         data=data,
         host=host,

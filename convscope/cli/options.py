@@ -101,6 +101,14 @@ PretrainedWeights = Annotated[
         "run; FILE#PLACE for one of several sets of weights in a file."
     ),
 ]
+Published = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        show_default=False,
+        help="For a network that is not a run: its published weights, as in train.",
+    ),
+]
 ClassNames = Annotated[
     str | None,
     Parameter(
@@ -111,23 +119,23 @@ ClassNames = Annotated[
 InputSize = Annotated[
     int | None,
     INTEGER,
-    Parameter(help="With --weights: input height and width in pixels, if not the weights' own."),
+    Parameter(help="Of such weights: input height and width in pixels, if not their own."),
 ]
 ResizeModeOption = Annotated[
     ResizeMode | None,
-    Parameter(help="With --weights: how images are brought to that size."),
+    Parameter(help="Of such weights: how images are brought to that size."),
 ]
 Mean = Annotated[
     tuple[float, ...] | None,
     NUMBERS,
     Parameter(
-        help="With --weights: mean per channel of pixels scaled to 0..1, as 0.485,0.456,0.406."
+        help="Of such weights: mean per channel of pixels scaled to 0..1, as 0.485,0.456,0.406."
     ),
 ]
 Std = Annotated[
     tuple[float, ...] | None,
     NUMBERS,
-    Parameter(help="With --weights: standard deviation per channel of pixels scaled to 0..1."),
+    Parameter(help="Of such weights: standard deviation per channel of pixels scaled to 0..1."),
 ]
 
 SEVERAL = Parameter(consume_multiple=True, negative="", show_default=False)

@@ -16,6 +16,7 @@ from convscope.cli.options import (
     Mean,
     OwnCode,
     PretrainedWeights,
+    Published,
     ResizeModeOption,
     Std,
     Threads,
@@ -40,6 +41,7 @@ def predict(
     model: OwnCode = None,
     trust: Trust = False,
     weights: PretrainedWeights = None,
+    pretrained: Published = False,
     class_names: ClassNames = None,
     input_size: InputSize = None,
     resize_mode: ResizeModeOption = None,
@@ -56,7 +58,7 @@ def predict(
     Parameters
     ----------
     run
-        A run folder; with --weights a network's name, layer table, or module:attr.
+        A run folder; with --weights or --pretrained a network's name, layer table, or module:attr.
     images
         Image files, folders (with all images inside), or globs.
     format
@@ -79,6 +81,7 @@ def predict(
         model=model,
         trust=trust,
         weights=weights,
+        pretrained=pretrained,
         class_names=class_names,
         input_size=input_size,
         resize_mode=resize_mode,

@@ -51,6 +51,7 @@ def evaluate(
     model: str | nn.Module | None = None,
     trust: bool = False,
     weights: WeightsSource | None = None,
+    pretrained: bool = False,
     card: Card | None = None,
     class_names: ClassNamesLike | None = None,
     input_size: int | tuple[int, int] | None = None,
@@ -74,9 +75,9 @@ def evaluate(
 
     A run of a network of your own needs `model`, that code again, or `trust`: see `convscope.load`.
 
-    `run` may also be a network: a name with `weights`, or a module that has them. Then `data` is
-    needed, and `class_names`, `input_size`, `resize_mode`, `mean` and `std`, or a `card` with all
-    of these, are what the weights do not say themselves.
+    `run` may also be a network: a name with `weights` or with `pretrained`, its published ones, or
+    a module that has them. Then `data` is needed, and `class_names`, `input_size`, `resize_mode`,
+    `mean` and `std`, or a `card` with all of these, are what the weights do not say themselves.
 
     Processes that torchrun started share the images, and each returns the result of all.
 
@@ -108,6 +109,7 @@ def evaluate(
         opened = open_trained(
             run,
             weights=weights,
+            pretrained=pretrained,
             card=card,
             class_names=class_names,
             settings=settings,

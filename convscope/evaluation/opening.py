@@ -5,18 +5,18 @@ from dataclasses import replace
 
 from convscope.card import Card
 from convscope.errors import RequestError
-from convscope.models import OpenedModel, find_run, open_model
+from convscope.models import OpenedModel, find_run, named_weights, open_model
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.weights.class_names import ClassNamesLike, parse_class_names
 from convscope.weights.preprocessing import InputSettings
 from convscope.weights.source import WeightsSource
-from convscope.weights.torchvision_releases import releases
 
 
 def open_trained(
     model: object,
     *,
     weights: WeightsSource | None = None,
+    pretrained: bool = False,
     card: Card | None = None,
     class_names: ClassNamesLike | None = None,
     settings: InputSettings | None = None,
@@ -29,6 +29,7 @@ def open_trained(
 
     Raises RequestError for random weights, and for names or numbers that do not fit the network.
     """
+    weights = named_weights(model, weights, pretrained=pretrained)
     settings = settings or InputSettings()
     names = None if class_names is None else parse_class_names(class_names)
     stated = [f"`{name}`" for name in settings.names] + ["`class_names`"] * (names is not None)
@@ -68,11 +69,12 @@ def _named(card: Card, names: Sequence[str]) -> Card:
 def _untrained(opened: OpenedModel, model: object, *, has_weights: bool) -> str:
     if has_weights:
         return f"{opened.warning} Train it first: `convscope.train(..., weights=...)`."
-    text = str(model)
-    named = [text] if text.startswith(("torchvision:", "timm:")) else []
-    released = named or [f"torchvision:{row.network}" for row in releases() if row.network == text]
-    such = f", or those of {released[0]}" if released else ""
+    try:
+        named_weights(model, None, pretrained=True)
+        such = "Take its published ones with `pretrained`, or name"
+    except RequestError:
+        such = "Name"
     return (
-        f"{opened.name} has random weights, and its predictions would mean nothing. Name others "
-        f"with `weights`: a file, a URL, a run{such}."
+        f"{opened.name} has random weights, and its predictions would mean nothing. {such} others "
+        "with `weights`: a file, a URL, a run."
     )

@@ -56,6 +56,7 @@ def predict(
     model: str | nn.Module | None = None,
     trust: bool = False,
     weights: WeightsSource | None = None,
+    pretrained: bool = False,
     class_names: ClassNamesLike | None = None,
     input_size: int | tuple[int, int] | None = None,
     resize_mode: ResizeMode | None = None,
@@ -76,9 +77,9 @@ def predict(
 
     A run of a network of your own needs `model`, that code again, or `trust`: see `convscope.load`.
 
-    `run` may also be a network: a name with `weights` (`torchvision:resnet50`, a file), or a module
-    that has them. Then `class_names`, `input_size`, `resize_mode`, `mean` and `std` are what the
-    weights do not say themselves.
+    `run` may also be a network: a name with `weights` (`torchvision:resnet50`, a file) or with
+    `pretrained`, its published ones, or a module that has them. Then `class_names`, `input_size`,
+    `resize_mode`, `mean` and `std` are what the weights do not say themselves.
 
     Processes that torchrun started share the images, and each returns the predictions for all.
 
@@ -94,6 +95,7 @@ def predict(
         opened = open_trained(
             run,
             weights=weights,
+            pretrained=pretrained,
             class_names=class_names,
             settings=settings,
             consent=Consent(model, trust),

@@ -16,7 +16,7 @@ from convscope.explanation.explanation import Explanation
 from convscope.explanation.recording import Recording, record
 from convscope.explanation.trace import Trace
 from convscope.inference import inference_mode
-from convscope.models import ModelLike, open_model
+from convscope.models import ModelLike, named_weights, open_model
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.synonyms import takes_synonyms
 
@@ -73,6 +73,7 @@ def explain(
     contrast: UnitLike | None = None,
     trace_back: Literal[False] = False,
     weights: str | None = None,
+    pretrained: bool = False,
     card: Card | None = None,
     num_classes: int | None = None,
     in_channels: int | None = None,
@@ -91,6 +92,7 @@ def explain(
     depth: int | None = None,
     top: int = 1,
     weights: str | None = None,
+    pretrained: bool = False,
     card: Card | None = None,
     num_classes: int | None = None,
     in_channels: int | None = None,
@@ -110,6 +112,7 @@ def explain(
     depth: int | None = None,
     top: int = 1,
     weights: str | None = None,
+    pretrained: bool = False,
     card: Card | None = None,
     num_classes: int | None = None,
     in_channels: int | None = None,
@@ -120,7 +123,8 @@ def explain(
 
     `model` is a run, a name of the zoo, a layer table, `module:attr`, `timm:NAME`,
     `torchvision:NAME` or a `torch.nn.Module`; `weights` are for one that is named, and so are
-    `num_classes`, `in_channels` and `input_size`, with which it is built. `trust` allows the code
+    `pretrained`, its published ones, and `num_classes`, `in_channels` and `input_size`, with which
+    it is built. `trust` allows the code
     of its own that a run recorded, see `convscope.load`.
 
     `at` names the unit: `conv3_2[12,5,7]` by channel, row and column, `fc3[7]` by index,
@@ -139,6 +143,7 @@ def explain(
         model,
         image,
         weights=weights,
+        pretrained=pretrained,
         card=card,
         num_classes=num_classes,
         in_channels=in_channels,
@@ -177,6 +182,7 @@ def record_image(
     image: ImageLike,
     *,
     weights: str | None = None,
+    pretrained: bool = False,
     card: Card | None = None,
     num_classes: int | None = None,
     in_channels: int | None = None,
@@ -186,7 +192,7 @@ def record_image(
     """Record a network's pass on an image, in eval mode; see `explain`."""
     opened = open_model(
         model,
-        weights=weights,
+        weights=named_weights(model, weights, pretrained=pretrained),
         card=card,
         num_classes=num_classes,
         in_channels=in_channels,

@@ -64,6 +64,7 @@ def lab(
     *networks: str | Path | nn.Module,
     image: str | Path | Sequence[str | Path] = (),
     weights: str | None = None,
+    pretrained: bool = False,
     trust: bool = False,
     runs: str | Path = "runs",
     data: str | Sequence[str] = (),
@@ -81,6 +82,7 @@ def lab(
             lenet5.
         image: files to start with; by default a few samples.
         weights: pretrained weights for named networks, as in `train`.
+        pretrained: whether named networks have their published weights.
         trust: whether the runs among `networks` may import the code of their own that they
             recorded, see `convscope.load`; of other runs, the page opens networks of own code only
             where this user made them on this machine.
@@ -101,6 +103,7 @@ def lab(
         networks,
         images=images,
         weights=weights,
+        pretrained=pretrained,
         trust=trust,
         runs=runs,
         data=sources,
@@ -117,6 +120,7 @@ def make_server(
     *,
     images: Sequence[str | Path],
     weights: str | None,
+    pretrained: bool = False,
     trust: bool,
     runs: str | Path,
     data: Sequence[str],
@@ -129,7 +133,8 @@ def make_server(
         raise RequestError(f"`port` must be between 1 and 65,535, not {port}.")
     subjects = [str(one) if isinstance(one, Path) else one for one in networks] or ["lenet5"]
     store = ModelStore()
-    fill(store, subjects, [Path(image) for image in images], weights=weights, trust=trust)
+    opened = [Path(image) for image in images]
+    fill(store, subjects, opened, weights=weights, pretrained=pretrained, trust=trust)
     names = [name for name in subjects if isinstance(name, str)]
     folders = [Path(name).expanduser() for name in names if find_run(name) is not None]
     jobs = TrainingJobs(

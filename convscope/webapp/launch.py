@@ -30,11 +30,14 @@ def fill(
     images: Sequence[Path],
     *,
     weights: str | None = None,
+    pretrained: bool = False,
     trust: bool = False,
 ) -> None:
     """Open the networks and show each the images, or sample images if there are none."""
     for subject in subjects:
-        model = store.open(subject, weights=weights, consent=Consent(trust=trust))
+        model = store.open(
+            subject, weights=weights, pretrained=pretrained, consent=Consent(trust=trust)
+        )
         for path in images:
             store.add(model, path.name, path)
         if not images:

@@ -28,6 +28,7 @@ class BuiltNetwork:
         note: what was assumed, and which other weights lie in the source; may be empty.
         warning: that its head is random; empty if it is not.
         is_assumed: whether its preprocessing was assumed.
+        has_new_head: whether the last layer has random weights, for the source has none for it.
     """
 
     net: nn.Module
@@ -35,6 +36,7 @@ class BuiltNetwork:
     note: str
     warning: str
     is_assumed: bool = False
+    has_new_head: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def build_with_weights(
         net, in_channels=card.in_channels, input_size=card.input_size, task=card.task
     )
     warning = ""
-    if adapted.num_outputs != num_outputs(net.state_dict()):
+    has_new_head = adapted.num_outputs != num_outputs(net.state_dict())
+    if has_new_head:
         lacks = (
             "have none" if adapted.num_outputs is None else f"have {adapted.num_outputs} outputs"
         )
@@ -100,7 +103,7 @@ def build_with_weights(
         )
     is_assumed = known is None
     note = _note(weights, card, is_assumed=is_assumed, beside=adapted.notes)
-    return BuiltNetwork(net, replace(card, output=output), note, warning, is_assumed)
+    return BuiltNetwork(net, replace(card, output=output), note, warning, is_assumed, has_new_head)
 
 
 def _fitting(form: _Form, weights: Weights) -> tuple[nn.Module, AdaptedWeights]:

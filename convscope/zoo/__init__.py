@@ -59,21 +59,7 @@ def create_model(
     input_size: int | tuple[int, int] | None = None,
     stride_in_1x1: bool = False,
 ) -> nn.Module:
-    """Create a network from a name of the zoo, a layer table `file.toml`, `module:attr`, or a name
-    of a library: `timm:resnet18`, `torchvision:resnet18`.
-
-    `num_classes`, `in_channels` and `input_size`, (height, width) or one side of a square, default
-    to those of the paper, the layer table or the library. `module:attr` is a class or function,
-    called with those of the three arguments that it takes (`n_classes`, `in_chans`, `img_size` and
-    other usual names of them too), or a ready `nn.Module`. With `stride_in_1x1` the first 1x1
-    convolution of a ResNet's bottleneck takes the stride, as in the paper; without it the 3x3 one.
-
-    Raises RequestError for an unknown name, a number below 1, an input too small, `stride_in_1x1`
-    for a network without bottlenecks, and whatever goes wrong while `module:attr` is imported.
-
-        >>> sum(weight.numel() for weight in create_model("lenet5").parameters())
-        61706
-    """
+    """Create a network by name, with random weights; `convscope.create_model` says the rest."""
     size = (input_size, input_size) if isinstance(input_size, int) else input_size
     check_arguments(num_classes=num_classes, in_channels=in_channels, input_size=size)
     name = _spelled(str(name))

@@ -377,4 +377,4 @@ def test_help_lists_our_flags_alone():
 def test_signatures_for_type_checkers_stay_as_they_are():
     import convscope  # noqa: PLC0415
 
-    assert list(inspect.signature(convscope.create_model).parameters)[:2] == ["name", "num_classes"]
+    assert list(inspect.signature(convscope.create_model).parameters)[:2] == ["name", "pretrained"]

@@ -53,9 +53,12 @@ def test_what_is_assumed_is_said_with_how_to_say_otherwise(tmp_path):
 
 
 def test_random_weights_do_not_predict():
-    with pytest.raises(RequestError, match=r"random weights.*`weights`: a file, a URL, a run\."):
+    with pytest.raises(
+        RequestError,
+        match=r"random weights.*nothing\. Name others with `weights`: a file,",
+    ):
         open_trained("lenet5")
-    with pytest.raises(RequestError, match=r"a run, or those of torchvision:squeezenet1_1\."):
+    with pytest.raises(RequestError, match="Take its published ones with `pretrained`, or name"):
         open_trained("squeezenet1_1")
     headless = {n: t for n, t in create_model("lenet5").state_dict().items() if "fc2" not in n}
     with pytest.raises(RequestError, match="last layer of lenet5 has random weights"):

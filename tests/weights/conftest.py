@@ -1,13 +1,18 @@
 """A library's weights on a server on this machine."""
 
+import hashlib
+import io
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
+from torchvision import models
 
 from convscope.data import download
+from convscope.weights import torchvision_releases as released
 
 
 class Library(ThreadingHTTPServer):
@@ -54,3 +59,20 @@ def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Library
     server.shutdown()
     thread.join(timeout=5)
     server.server_close()
+
+
+@pytest.fixture
+def squeezenet(library: Library, monkeypatch: pytest.MonkeyPatch) -> Iterator[models.SqueezeNet]:
+    """torchvision's SqueezeNet, random, as if torchvision had released it on this server."""
+    torch.manual_seed(0)
+    theirs = models.squeezenet1_1().eval()
+    file = io.BytesIO()
+    torch.save(theirs.state_dict(), file)
+    name = f"squeezenet1_1-{hashlib.sha256(file.getvalue()).hexdigest()[:8]}.pth"
+    table = released.TABLE.replace(released.release("squeezenet1_1").file, name)
+    monkeypatch.setattr(released, "HOST", library.url())
+    monkeypatch.setattr(released, "TABLE", table)
+    library.files[name] = file.getvalue()
+    released.releases.cache_clear()
+    yield theirs
+    released.releases.cache_clear()

@@ -20,7 +20,7 @@ from convscope.explanation.loading import preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
 from convscope.inference import THRESHOLD, inference_mode, probabilities
-from convscope.models import ModelLike, open_model
+from convscope.models import ModelLike, named_weights, open_model
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.graph import GraphRow, graph_rows
 from convscope.webapp.inspect.maps import volume_of
@@ -175,10 +175,16 @@ class ModelStore:
         self._writing = threading.Lock()
 
     def open(
-        self, subject: ModelLike, *, weights: str | None = None, consent: Consent = NO_CONSENT
+        self,
+        subject: ModelLike,
+        *,
+        weights: str | None = None,
+        pretrained: bool = False,
+        consent: Consent = NO_CONSENT,
     ) -> LoadedModel:
         """Add a model, whatever it is; see `convscope.models.open_model`."""
-        opened = open_model(subject, weights=weights, consent=consent)
+        source = named_weights(subject, weights, pretrained=pretrained)
+        opened = open_model(subject, weights=source, consent=consent)
         title, card = opened.name, opened.card
         class_images = ClassImages(opened.run, card) if opened.run else None
         with self._writing:
