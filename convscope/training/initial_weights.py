@@ -67,12 +67,12 @@ def load_pretrained(weights: Weights, network: nn.Module, card: Card) -> Card:
 
 
 def keep_own_weights(
-    network: nn.Module, name: str, card: Card, config: TrainConfig, *, is_stated: bool
+    network: nn.Module, name: str, card: Card, config: TrainConfig, *, stated: Card | None
 ) -> tuple[Card, TrainConfig]:
     """Start from the weights that a network of one's own, called `name`, brings along.
 
     A large new head starts small. The weights are written to a file, which the settings then name,
-    so that the run can be repeated. `is_stated` says whether the network states its preprocessing.
+    so that the run can be repeated. `stated` is the preprocessing that the network itself states.
 
     Raises RequestError for a network that is seen to be untrained.
     """
@@ -80,7 +80,7 @@ def keep_own_weights(
     report = {"weights": f"the trained weights of {name} itself"}
     if head := restart_new_head(network, len(card.classes)):
         report["weights_head"] = head
-    if not is_stated:
+    if stated is None:
         report["weights_preprocessing"] = _BY_IMAGES
     card = replace(card, provenance={**card.provenance, **report})
     return card, replace(config, weights=path_of(network, card.classes), pretrained=False)

@@ -192,10 +192,7 @@ def prepared(
         if weights is not None:
             card, weights = load_pretrained(weights, network, card), None  # frees their memory
         if config.pretrained:
-            stated = start is not None
-            card, config = keep_own_weights(
-                network, requested.model, card, config, is_stated=stated
-            )
+            card, config = keep_own_weights(network, requested.model, card, config, stated=start)
         fit_whitening(network, loaded, card, user)
         session = Session(run, request, user, group)
         task = Task.of(network, loaded, card, config, device, own.function)
