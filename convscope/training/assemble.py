@@ -185,7 +185,10 @@ def assemble(
         scaler=scaler,
     )
     notify = session.user.message
-    executor = select_executor(factory, network, optimizer, batches, state=state, notify=notify)
+    limits = limits_of(config, len(batches))
+    executor = select_executor(
+        factory, network, optimizer, batches, limits=limits, state=state, notify=notify
+    )
     state.engine = executor.name
     average = WeightAverage(network) if config.ema or config.swa_start else None
     if average is not None and stored is not None:
@@ -195,7 +198,6 @@ def assemble(
         _recorders(task, session, status, optimizer, average, scaler) if group.is_first else []
     )
     agreement = [Agreement(group, session.request)] if group.size > 1 else []
-    limits = limits_of(config, len(batches))
     whole = replace(batches, group=ALONE)  # each process averages all by itself, to the same bits
     averaging = [] if average is None else [_averaging(task, average, scaler, whole, limits)]
     return Trainer(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from convscope.evaluation import batch_size
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import load_tensors
+from convscope.training.config import TrainConfig
 from convscope.training.executors import factory, select
 from convscope.training.executors.eager import torch_logits
 from tests.simd import WIDEST, WIDTHS
@@ -210,10 +212,62 @@ def test_what_the_engine_does_not_cover_is_refused_or_left_to_torch(tmp_path):
     assert "GroupNorm" in notes[0]
 
 
+@pytest.fixture
+def long(monkeypatch):
+    """Trainings are taken to be long enough for the engine to be compiled."""
+    monkeypatch.setattr(factory.ExecutorFactory, "compile_seconds", lambda *_: 0.0)
+
+
+def test_auto_does_not_compile_where_all_steps_take_less_time_than_that(tmp_path, monkeypatch):
+    monkeypatch.setattr(select, "time_steps", lambda *_, **__: pytest.fail("it was compiled"))
+    monkeypatch.setattr(factory.ExecutorFactory, "compile_seconds", lambda *_: 1e3)
+    act = Act()
+    train(tmp_path / "run", engine="auto", epochs=1, callbacks=[act])
+    assert state_of(tmp_path / "run").metadata["state"]["engine"] == "torch"
+    assert sum("and the engine about 1000.0 s to compile" in note for note in act.notes) == 1
+    train(tmp_path / "timed", engine="auto", max_minutes=0.01)
+    assert state_of(tmp_path / "timed").metadata["state"]["engine"] == "torch"
+
+
+def test_what_steps_take_counts_all_that_are_to_come(tmp_path, monkeypatch):
+    asked = []
+
+    def seconds(*given):
+        asked.append(given[-1])
+        return 0.3 * given[-1]
+
+    monkeypatch.setattr(select, "torch_seconds", seconds)
+    monkeypatch.setattr(factory.ExecutorFactory, "compile_seconds", lambda *_: 3.0)
+    times = Times({WIDTHS[-1]: 1.0}, 4.0)
+    monkeypatch.setattr(select, "time_steps", lambda *_, **__: times)
+    for steps, engine in ((9, "torch"), (10, "lanes")):
+        out = tmp_path / engine
+        train(out, engine="auto", steps=steps)
+        assert state_of(out).metadata["state"]["engine"] == engine
+    assert asked == [9, 10]
+
+
+def test_the_trial_of_pytorch_changes_no_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(factory.ExecutorFactory, "compile_seconds", lambda *_: 1e3)
+    for engine in ("auto", "torch"):
+        train(tmp_path / engine, engine=engine, net="Narrow")
+    assert_same_bits(tmp_path / "auto", tmp_path / "torch")
+
+
+def test_time_to_compile_grows_with_the_layers():
+    card = SimpleNamespace(in_channels=3, input_size=(32, 32))
+    made = factory.ExecutorFactory(SimpleNamespace(card=card), None, None, TrainConfig())
+    small, large = (made.compile_seconds(convscope.create_model(name, input_size=32, num_classes=3))
+                    for name in ("tinyvgg", "resnet20_cifar"))  # fmt: skip
+    assert 1 < small < 3
+    assert 5 < large < 12
+
+
 @pytest.mark.parametrize(
     ("times", "chosen"),
     [(Times({WIDTHS[-1]: 1.0}, 4.0), "lanes"), (Times({WIDTHS[-1]: 4.0}, 1.0), "torch")],
 )
+@pytest.mark.usefixtures("long")
 def test_auto_takes_the_faster_and_says_by_how_much(tmp_path, monkeypatch, times, chosen):
     monkeypatch.setattr(select, "time_steps", lambda *_, **__: times)
     act = Act()
@@ -222,6 +276,7 @@ def test_auto_takes_the_faster_and_says_by_how_much(tmp_path, monkeypatch, times
     assert any("1.0 ms" in note and "4.0 ms" in note for note in act.notes)
 
 
+@pytest.mark.usefixtures("long")
 def test_timing_both_changes_no_bit(tmp_path, monkeypatch):
     real = select.time_steps
 

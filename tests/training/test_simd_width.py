@@ -63,6 +63,7 @@ def test_the_faster_is_taken_told_and_kept(tmp_path, monkeypatch, engine, faster
         return times if beside_torch else replace(times, torch=None)
 
     monkeypatch.setattr(select, "time_steps", timed)
+    monkeypatch.setattr(select, "torch_seconds", lambda *_: 1e3)
     notes = interrupted(tmp_path / "run", engine=engine)
     assert sum(f"with {faster} SIMD lanes: 1.0 ms a step (2.0 ms" in note for note in notes) == 1
     written = config_of(tmp_path / "run")
@@ -226,6 +227,7 @@ def test_then_one_thread_is_timed_which_waits_for_no_other(tmp_path, monkeypatch
         return real(steps, **{**how, "seconds": 0})[0], how["threads"] > 1
 
     monkeypatch.setattr(trial, "least_milliseconds", disturbed)
+    monkeypatch.setattr(select, "torch_seconds", lambda *_: 1e3)
     act = Act()
     train(
         tmp_path / "run", engine="auto", simd_width=WIDTHS[-1], steps=1, threads=2, callbacks=[act]

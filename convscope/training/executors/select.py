@@ -7,9 +7,11 @@ from torch import nn
 
 from convscope.errors import RequestError
 from convscope.training.batches import TrainingBatches
+from convscope.training.config import decided
 from convscope.training.executors.base import Executor
 from convscope.training.executors.factory import EXPECTED, ExecutorFactory
-from convscope.training.executors.trial import time_steps
+from convscope.training.executors.trial import time_steps, torch_seconds
+from convscope.training.limits import Limits
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
 
@@ -23,6 +25,7 @@ def select_executor(
     optimizer: Optimizer,
     batches: TrainingBatches,
     *,
+    limits: Limits,
     state: TrainState,
     notify: Callable[[str], None],
 ) -> Executor:
@@ -45,6 +48,9 @@ def select_executor(
         elif reason not in EXPECTED:
             notify(f"Using PyTorch (compiled engine unsupported: {reason}).")
         return factory.eager(network, optimizer)
+    if requested == "auto" and (note := _too_short(factory, network, batches, limits)):
+        notify(note)
+        return factory.eager(network, optimizer)
     targets = _targets(factory, notify)
     if requested == "auto" or len(targets) > 1:
         times = time_steps(factory, network, batches, targets, beside_torch=requested == "auto")
@@ -53,6 +59,23 @@ def select_executor(
             return factory.eager(network, optimizer)
         targets = [target for target in targets if target.lanes == times.width]
     return factory.compiled(network, optimizer, targets[0])
+
+
+def _too_short(
+    factory: ExecutorFactory, network: nn.Module, batches: TrainingBatches, limits: Limits
+) -> str:
+    """Why compiling cannot pay, though steps took no time at all then; "" where it can."""
+    compiling = factory.compile_seconds(network)
+    if limits.steps is None:
+        whole = decided(limits.seconds)
+    else:
+        whole = torch_seconds(factory, network, batches, limits.steps)
+    if whole >= compiling:
+        return ""
+    return (
+        f"Using PyTorch: its steps take about {whole:.1f} s in all, and the engine about "
+        f"{compiling:.1f} s to compile (`engine='lanes'` compiles it)."
+    )
 
 
 def _targets(factory: ExecutorFactory, notify: Callable[[str], None]) -> "Sequence[Target]":

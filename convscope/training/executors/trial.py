@@ -11,7 +11,7 @@ from torch import nn
 from convscope.training.batches import TrainingBatches
 from convscope.training.executors.base import Executor
 from convscope.training.executors.factory import ExecutorFactory
-from convscope.training.executors.timing import least_milliseconds
+from convscope.training.executors.timing import least_milliseconds, step_clock
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
 
@@ -67,6 +67,20 @@ class Times:
             f"{engine}, PyTorch {self.torch:.1f} ms, {self.torch / best:.1f} times as long "
             "(`engine='torch'` turns it off)."
         )
+
+
+def torch_seconds(
+    factory: ExecutorFactory, network: nn.Module, batches: TrainingBatches, steps: int
+) -> float:
+    """About how long so many steps take by PyTorch, by the second of two on a copy."""
+    clock = step_clock(torch.get_num_threads())
+    with torch.random.fork_rng():
+        batch, copied = next(iter(batches(0))), copy.deepcopy(network).train()
+        executor = factory.eager(copied, Optimizer(copied, factory.config))
+        executor.step(TrainState(), batch, 0.0)
+        began = clock()
+        executor.step(TrainState(), batch, 0.0)
+        return steps * (clock() - began)
 
 
 def time_steps(
