@@ -29,6 +29,7 @@ def resume(
     signed: Annotated[bool, _OF_THE_LAB] = False,
     threads: OptionalInt = None,
     device: str | None = None,
+    fsdp: bool | None = None,
     json: Json = False,
 ) -> None:
     """Resume a training exactly where it stopped, or train it for longer.
@@ -54,6 +55,8 @@ def resume(
         CPU threads; by default as before. Another number gives results that differ in rounding.
     device
         Where to compute; by default as before.
+    fsdp
+        Whether several processes divide the network among them; by default as before.
     """
     keep_freed_memory()
     from convscope.cli.terminal import (  # noqa: PLC0415 -- torch
@@ -76,12 +79,12 @@ def resume(
     collect_again()
     watch = partial(training_shown, json=json)
     if TuningFolder.is_one(run):
-        _refuse_changes(run, "search", epochs, steps, max_minutes, threads, device)
+        _refuse_changes(run, "search", epochs, steps, max_minutes, threads, device, fsdp)
         tuned = resume_tuning(run, watch, data=data, model=model, augment=augment)
         print_tuning(tuned, json=json)
         return
     if FoldsFolder.is_one(run):
-        _refuse_changes(run, "cross-validation", epochs, steps, max_minutes, threads, device)
+        _refuse_changes(run, "cross-validation", epochs, steps, max_minutes, threads, device, fsdp)
         result = resume_folds(run, watch, data=data, model=model, augment=augment)
         print_folds(result, json=json)
         return
@@ -95,6 +98,7 @@ def resume(
                 augment=augment,
                 threads=threads,
                 device=device,
+                fsdp=fsdp,
                 callbacks=[terminal] if group.is_first else [],
                 group=group,
             )

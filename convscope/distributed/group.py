@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import torch
 from torch import Tensor
 
+from convscope.errors import LostProcessError
+
 if TYPE_CHECKING:
     from convscope.distributed.peers import Peers
 
 _T = TypeVar("_T")
+_GLOO = "/gloo/"  # in its errors, which have no type of their own
 _PULSE = 1.0  # seconds between two signs of life
 _BUCKET = 25 << 20  # bytes that are exchanged at a time, as DistributedDataParallel's
 
@@ -117,13 +120,24 @@ class Group:
         yield go_on
         peers.meet(name, doing)
 
-    def _exchange(self, operation: Callable[..., object], doing: str) -> None:
+    def lost(self, error: Exception, doing: str) -> LostProcessError | None:
+        """Who is missing, if an error is of an exchange that PyTorch made amid other work."""
+        is_exchange = isinstance(error, torch.distributed.DistError) or _GLOO in str(error)
+        return self.peers.lost(error, doing) if is_exchange and self.peers else None
+
+    @contextmanager
+    def waiting(self, doing: str) -> Generator[None]:
+        """Do nothing but wait for an exchange, which PyTorch makes by itself."""
         try:
-            operation(group=self.process_group)
+            yield
         except RuntimeError as error:
             if self.peers is None:
                 raise
             raise self.peers.lost(error, doing) from error
+
+    def _exchange(self, operation: Callable[..., object], doing: str) -> None:
+        with self.waiting(doing):
+            operation(group=self.process_group)
 
 
 ALONE = Group()

@@ -48,7 +48,7 @@ SENTENCES = {
     "dist_backend local_rank rank nodes num_nodes nproc_per_node multi_gpu distributed "
     "multiprocessing_distributed no_ddp_bb ddp ddp_backend "
     "ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph "
-    "ddp_timeout fsdp fsdp_config deepspeed strategy parallelism_config accelerator_config "
+    "ddp_timeout fsdp_config deepspeed strategy parallelism_config accelerator_config "
     "synchronize_step average_tokens_across_devices save_on_each_node log_on_each_node "
     "data_parallel eval_use_gather_object tpu",
     "Dropout is a part of the network: choose a network that has it, or write it as a row of a "

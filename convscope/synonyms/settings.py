@@ -109,6 +109,7 @@ SYNONYMS = {
     "precision": "amp_dtype mixed_precision dtype autocast_dtype amp_precision compute_dtype "
     "dtype_policy",
     "log": "logger loggers report_to log_to",
+    "fsdp": "fsdp2 shard fully_shard full_shard",
     "compile": "torchcompile torch_compile",
     "folds": "kfold k_fold k_folds n_folds num_folds n_splits cv cross_validation cross_validate",
     "trials": "n_trials num_trials max_trials num_samples",

@@ -120,6 +120,7 @@ def resume(
     trust: bool = False,
     threads: int | None = None,
     device: str | None = None,
+    fsdp: bool | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
 ) -> TrainingResult:
@@ -139,7 +140,7 @@ def resume(
     architecture, which is trained in place; `augment` is the same for a function of your own that
     augments its images; `trust` allows the code that the run recorded, as long
     as it is unchanged, see `convscope.load`; and the weights to start from, if there is no
-    checkpoint yet.
+    checkpoint yet. `fsdp` is whether processes of torchrun divide the network, if not as before.
     """
     if TuningFolder.is_one(run):
         raise RequestError(
@@ -160,6 +161,7 @@ def resume(
             augment=augment,
             threads=threads,
             device=device,
+            fsdp=fsdp,
             callbacks=[*callbacks, *watchers] if group.is_first else [],
             group=group,
         )

@@ -40,12 +40,14 @@ from convscope.training.callbacks.loss_scaling import LossScaling
 from convscope.training.callbacks.plateau import ReduceOnPlateau
 from convscope.training.callbacks.remote_control import RemoteControl
 from convscope.training.callbacks.results_csv import ResultsCsv
+from convscope.training.callbacks.sharding import Sharding
 from convscope.training.callbacks.snapshots import SnapshotWriter
 from convscope.training.callbacks.weight_averaging import ExponentialAveraging, StochasticAveraging
 from convscope.training.config import TrainConfig, decided
 from convscope.training.executors.base import Executor, Inputs
 from convscope.training.executors.eager import micro_batches
 from convscope.training.executors.factory import ExecutorFactory
+from convscope.training.executors.fsdp import ShardedNetwork
 from convscope.training.executors.select import select_executor
 from convscope.training.limits import Limits
 from convscope.training.loggers.choice import CSV, parse_loggers
@@ -152,7 +154,10 @@ def assemble(
 
     A run that `resumes` may have none yet, and keeps what it began with.
     """
-    config, network = task.config, task.network
+    config, group = task.config, session.group
+    is_sharded = config.fsdp and group.size > 1
+    sharded = ShardedNetwork(task.network, task.card, group) if is_sharded else None
+    network = task.network if sharded is None else sharded.network
     freezing = LayerFreezing(
         network,
         config.freeze,
@@ -165,9 +170,10 @@ def assemble(
     state = TrainState()
     if stored is not None:
         where = _state_path(session.run, stored)
-        state = unpack(stored, network, optimizer, where=where, card=task.card)
+        state = unpack(stored, task.network, optimizer, where=where, card=task.card)
+    if sharded is not None:
+        sharded.scatter()
     augmentation = augmentation_of(config, task.card, task.loaded, task.function)
-    group = session.group
     batches = TrainingBatches(
         task.loaded, augmentation, config.images_per_step, config.sampling, _mixing(task), group
     )
@@ -183,6 +189,7 @@ def assemble(
         resumes=resumes,
         group=group,
         scaler=scaler,
+        sharded=sharded,
     )
     notify = session.user.message
     limits = limits_of(config, len(batches))
@@ -194,12 +201,26 @@ def assemble(
     if average is not None and stored is not None:
         average.load(stored, where=_state_path(session.run, stored))
     validator = SplitValidator(executor, task.loaded, task.card, average)
-    recorders: Sequence[Callback] = (
-        _recorders(task, session, status, optimizer, average, scaler) if group.is_first else []
+    checkpoint = Checkpoint(
+        session.run,
+        network,
+        optimizer,
+        task.card,
+        seconds=config.checkpoint_seconds,
+        average=average,
+        scaler=scaler,
+        sharded=sharded,
+        request=session.request,
     )
+    recorders: Sequence[Callback] = (
+        _recorders(task, session, status, sharded) if group.is_first else []
+    )
+    checkpoints = [checkpoint] if group.is_first or sharded is not None else []
     agreement = [Agreement(group, session.request)] if group.size > 1 else []
     whole = replace(batches, group=ALONE)  # each process averages all by itself, to the same bits
-    averaging = [] if average is None else [_averaging(task, average, scaler, whole, limits)]
+    averaging = (
+        [] if average is None else [_averaging(task, network, average, scaler, whole, limits)]
+    )
     return Trainer(
         executor,
         batches,
@@ -207,12 +228,14 @@ def assemble(
         limits=limits,
         validate=validator if validator.num_images else None,
         callbacks=[
+            *([] if sharded is None else [Sharding(sharded)]),
             freezing,
             *([] if scaler is None else [LossScaling(scaler, notify)]),
             *averaging,
-            *_rules(task, session, average),
+            *_rules(task, session, average, sharded),
             *session.user.callbacks,
             *recorders,
+            *checkpoints,
             *agreement,
             Interrupt(session.request),
         ],
@@ -226,6 +249,7 @@ def _state_path(run: Run, stored: TensorFile) -> Path:
 
 def _averaging(
     task: Task,
+    network: nn.Module,
     average: WeightAverage,
     scaler: LossScaler | None,
     batches: TrainingBatches,
@@ -236,9 +260,9 @@ def _averaging(
         return ExponentialAveraging(average, config.ema, scaler)
     return StochasticAveraging(
         average,
-        task.network,
+        network,
         images=lambda epoch: (
-            like_parameters(task.network, inputs.normalized(batch.pixels[part]))
+            like_parameters(network, inputs.normalized(batch.pixels[part]))
             for batch in batches(epoch)
             for part in micro_batches(len(batch), config.batch_size)
         ),
@@ -291,20 +315,30 @@ def _lr(task: Task, limits: Limits, batches: int) -> Callable[[TrainState], floa
     )
 
 
-def _rules(task: Task, session: Session, average: WeightAverage | None) -> Sequence[Callback]:
+def _rules(
+    task: Task,
+    session: Session,
+    average: WeightAverage | None,
+    sharded: ShardedNetwork | None,
+) -> Sequence[Callback]:
     """Return the callbacks that control training; they run before the user's callbacks."""
     config, infinite = task.config, infinite_buffers(task.network)
+    network = task.network if sharded is None else sharded.network
 
     def save_weights(state: TrainState, validation: AnyMetrics | None) -> None:
-        if not session.group.is_first:
+        if sharded is None and not session.group.is_first:
             return
         metadata = {"step": state.step, "epoch": state.epoch}
         with kept_weights(average):
-            check_finite(task.network, infinite, state=state)
+            check_finite(network, infinite, state=state)
+            tensors = dict(network.state_dict())
+            if sharded is not None:
+                tensors = sharded.on_first(tensors, f"at the weights of step {state.step}")
+            if not session.group.is_first:
+                return
             if validation is not None:
                 session.run.write("validation.json", validation.to_json())
-            stored = TensorFile(dict(task.network.state_dict()), metadata)
-            session.run.write_weights(stored, task.card)
+            session.run.write_weights(TensorFile(tensors, metadata), task.card)
 
     metric = config.metric or METRICS[task.card.task][0]
     rules: list[Callback] = [
@@ -324,28 +358,27 @@ def _recorders(
     task: Task,
     session: Session,
     status: LiveStatus,
-    optimizer: Optimizer,
-    average: WeightAverage | None,
-    scaler: LossScaler | None,
+    sharded: ShardedNetwork | None,
 ) -> Sequence[Callback]:
-    """The callbacks that write and listen. The steps are written before the checkpoint."""
+    """The callbacks that write and listen. The steps are written before the checkpoint.
+
+    What looks at weights does not, where rank 0 has only a part of them.
+    """
     run, live, notify = session.run, session.live, session.user.message
+    looking = (
+        [
+            SnapshotWriter(live, task.network, task.loaded),
+            LayerStatsWriter(live, task.network, task.inputs, task.config, notify),
+        ]
+        if sharded is None
+        else []
+    )
     return [
         status.recorder,
         MetricsLog(run),
         *([ResultsCsv(run, notify)] if CSV in parse_loggers(task.config.log) else []),
         *external_logging(task.config.log, notify),
-        SnapshotWriter(live, task.network, task.loaded),
+        *looking,
         RemoteControl(status, notify),
-        LayerStatsWriter(live, task.network, task.inputs, task.config, notify),
         status,
-        Checkpoint(
-            run,
-            task.network,
-            optimizer,
-            task.card,
-            seconds=task.config.checkpoint_seconds,
-            average=average,
-            scaler=scaler,
-        ),
     ]

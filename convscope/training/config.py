@@ -213,6 +213,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
     log: str | None = setting(None, MACHINE,
         help="Where else metrics are logged: csv, which is results.csv in the run folder; "
         "tensorboard, mlflow, wandb, each an extra of that name; several with commas.")
+    fsdp: bool = setting(False, MACHINE,  # noqa: FBT003
+        help="Divide weights, gradients and the optimizer's state among the processes of torchrun "
+        "(FSDP2), for a network that does not fit into one device.")
     compile: bool = setting(False, MACHINE,  # noqa: FBT003
         help="Use torch.compile; needs a C++ compiler, and half a minute before the first step.")
 
@@ -255,6 +258,19 @@ class TrainConfig(AugmentationSettings, DataSettings):
             raise RequestError(
                 "`engine='lanes'` computes in float32 only. Choose `engine='torch'`, or "
                 "`precision='float32'`."
+            )
+        excluded = {
+            "compile": self.compile,
+            "unfreeze_every": self.unfreeze_every,
+            "engine='lanes'": self.engine == "lanes",
+            "precision='fp16'": self.precision == "fp16",
+        }
+        other = next((name for name, is_set in excluded.items() if is_set), None)
+        if self.fsdp and other:
+            raise RequestError(
+                f"`fsdp` and `{other}` exclude each other: weights that are divided among "
+                "processes are trained by PyTorch, uncompiled, in float32 or bf16, and all from "
+                "the start or never."
             )
         if self.class_weights == "balanced" and self.sampling == "balanced":
             raise RequestError(

@@ -135,4 +135,5 @@ class TrainSettings(TypedDict, total=False):
     simd_width: Literal[4, 8, 16] | None
     precision: Precision
     log: str | Sequence[str] | None
+    fsdp: bool
     compile: bool

@@ -22,7 +22,7 @@ from convscope.training.resumption import resume_run
 from convscope.training.run_config import absolute_paths, recorded_data
 from convscope.training.start import train_run
 
-_OF_THE_PROCESS = ("device", "threads", *FREE)
+_OF_THE_PROCESS = ("device", "threads", "fsdp", *FREE)
 
 
 def train_together(
@@ -61,6 +61,7 @@ def train_together(
                 augment=function or (config.augment if is_own(config.augment) else None),
                 threads=config.threads if "threads" in given else None,
                 device=config.device if "device" in given else None,
+                fsdp=config.fsdp if "fsdp" in given else None,
                 callbacks=callbacks,
                 group=group,
             )

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from convscope.distributed.group import ALONE, Group
+from convscope.distributed.local import local
 from convscope.errors import RequestError
 from convscope.forward import like_parameters
 from convscope.memory import Available, is_out_of_memory, least_available, release_memory
@@ -125,8 +126,9 @@ def _fixed(executor: EagerExecutor, free: Available) -> int:
 
     The state is allocated, which counts for `ulimit`, but not yet in use.
     """
-    gradients = sum(weight.nbytes for weight in executor.optimizer.weights)
-    state = sum(one.nbytes for values in executor.optimizer.state.values() for one in values)
+    optimizer = executor.optimizer
+    gradients = sum(local(weight).nbytes for weight in optimizer.weights)
+    state = sum(local(one).nbytes for values in optimizer.state.values() for one in values)
     return gradients if free.is_enforced else gradients + state
 
 

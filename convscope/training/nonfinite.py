@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from convscope.distributed.local import local
 from convscope.errors import WorkError
 from convscope.finite import is_finite
 from convscope.memory import is_out_of_memory
@@ -26,7 +27,7 @@ class NonfiniteError(StepError):
 def first_nonfinite_layer(network: nn.Module, images: Tensor | None) -> str:
     """Name the first weight that is not finite, else the first layer whose output is not."""
     for name, weight in network.named_parameters():
-        if not is_finite(weight):
+        if not is_finite(local(weight)):
             return name
     if images is None:
         return ""
@@ -63,7 +64,7 @@ def check_finite(
     Raises StepError, naming the first that is not finite.
     """
     buffers = infinite_buffers(network) - infinite
-    if buffers or not all(map(is_finite, network.parameters())):
+    if buffers or not all(is_finite(local(weight)) for weight in network.parameters()):
         what = f"{min(buffers)} is" if buffers else "A weight is"
         raise nonfinite_error(f"{what} not finite", network, None, state=state, lr=lr)
 

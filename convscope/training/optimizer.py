@@ -1,11 +1,12 @@
 """How a step updates the weights."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.adamw import adamw
 from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
+from convscope.distributed.local import local
 from convscope.training.config import TrainConfig, decided
 
 
@@ -58,9 +59,12 @@ class Optimizer:
                 self._update(with_gradient, scale * lr)
 
     def _update(self, indices: list[int], lr: float) -> None:
-        weights: list[Tensor] = [self.weights[index] for index in indices]
-        gradients = [weight.grad for weight in weights if weight.grad is not None]
-        state = {name: [values[index] for index in indices] for name, values in self.state.items()}
+        chosen = [self.weights[index] for index in indices]
+        weights = [local(weight) for weight in chosen]
+        gradients = [local(weight.grad) for weight in chosen if weight.grad is not None]
+        state = {
+            name: [local(values[index]) for index in indices] for name, values in self.state.items()
+        }
         weight_decay, fused = self.config.weight_decay, self.fused
         with torch.no_grad():
             if self.config.optimizer == "adamw":

@@ -35,6 +35,7 @@ from convscope.training.callbacks.interrupt import handle_signals
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.turns import in_turn
 from convscope.training.config import TrainConfig, decided
+from convscope.training.executors.fsdp import check_several
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.initial_weights import load_pretrained, opened_weights
 from convscope.training.loggers.choice import check_installed
@@ -59,14 +60,16 @@ def resume_run(
     augment: str | Transform | None = None,
     threads: int | None = None,
     device: str | None = None,
+    fsdp: bool | None = None,
     callbacks: Sequence[Callback] = (),
     group: Group = ALONE,
     finish: Finish[Result] = fit_and_test,
 ) -> TrainingResult | Result:
     """`convscope.resume`; `change` sets another length, see `longer.with_length`.
 
-    `augment` is the user's own function of a run that has one, again. `group` are the processes
-    that train together, of which the first writes the run; `finish` as in `train_run`.
+    `augment` is the user's own function of a run that has one, again. `fsdp` is that of the run
+    where it is None. `group` are the processes that train together, of which the first writes the
+    run; `finish` as in `train_run`.
     """
     if threads is not None and threads < 1:
         raise RequestError(f"`threads` must be at least 1, not {threads}.")
@@ -76,7 +79,7 @@ def resume_run(
     config = change(now)
     check_installed(config.log)
     chosen = own_device(device, group) if device else _same_device(folder, saved, group)
-    running = replace(config, threads=threads or saved["machine"]["threads"])
+    running = _running(config, saved, threads, group, fsdp=fsdp)
     check_precision(chosen, config.precision)
     lock = folder.locked() if group.is_first else nullcontext()
     with restored(running), handle_signals() as request, lock:
@@ -106,6 +109,24 @@ def resume_run(
             if config != before or longer.is_at_its_old_end(saved, trainer.state):
                 _begin_again(session, trainer, config, was_done=trainer.state.done)
             return finish(trainer, task, session, began)
+
+
+def _running(
+    config: TrainConfig,
+    saved: Mapping[str, Any],
+    threads: int | None,
+    group: Group,
+    *,
+    fsdp: bool | None,
+) -> TrainConfig:
+    """The settings with what may be another one in each process that goes on with a run."""
+    if fsdp:
+        check_several(group)
+    return replace(
+        config,
+        threads=threads or saved["machine"]["threads"],
+        fsdp=config.fsdp if fsdp is None else fsdp,
+    )
 
 
 @contextmanager
@@ -196,6 +217,8 @@ def _reassemble(
         loaded = _same_data(run, saved, card, config, watching, data, group)
     now = environment(device, group, precision=config.precision)
     changed = environment_changes(saved["machine"], now)
+    if config.fsdp != saved.get("fsdp", False):
+        changed.append(f"fsdp was {not config.fsdp} and is {config.fsdp}")
     if changed:
         user.message(f"Not bit-identical to an uninterrupted run: {', '.join(changed)}.")
     torch.manual_seed(config.seed)

@@ -37,6 +37,7 @@ from convscope.training.division import divide
 from convscope.training.duplicates import settle_duplicates
 from convscope.training.effects import check_validation, without_effect, without_effect_on
 from convscope.training.executors.base import Executor
+from convscope.training.executors.fsdp import check_several
 from convscope.training.fine_tuning import describe_recipe
 from convscope.training.finish import fit_and_test, naming_checkpoint, restored
 from convscope.training.image_sample import sample_images
@@ -224,6 +225,8 @@ def named_network(model: str, module: nn.Module | None) -> RequestedNetwork | No
 
 
 def _device(config: TrainConfig, user: CallbackList, group: Group) -> torch.device:
+    if config.fsdp:
+        check_several(group)
     device = own_device(config.device, group)
     if note := check_precision(device, config.precision):
         user.message(note)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from convscope.distributed.local import local, write_whole
 from convscope.errors import WorkError
 from convscope.runs.tensor_file import TensorFile
 from convscope.runs.weight_values import infinite_buffers
@@ -39,7 +40,8 @@ class WeightAverage:
 
     def update(self, share: float) -> None:
         """Move every average by `share` of the way to the weights."""
-        averages, tensors = [*self.averages.values()], [*self._tensors.values()]
+        averages = [local(average) for average in self.averages.values()]
+        tensors = [local(tensor) for tensor in self._tensors.values()]
         lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
         lerp(averages, tensors, share)
 
@@ -54,9 +56,10 @@ class WeightAverage:
 
     def _exchange(self) -> None:
         for name, tensor in self._tensors.items():
-            kept = tensor.clone()
-            tensor.copy_(self.averages[name])
-            self.averages[name].copy_(kept)
+            own, average = local(tensor), local(self.averages[name])
+            kept = own.clone()
+            own.copy_(average)
+            average.copy_(kept)
         self.is_applied = not self.is_applied
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -74,7 +77,7 @@ class WeightAverage:
                     "`swa_start` need it. Restore the run's config.toml, or take an earlier "
                     "checkpoint."
                 )
-            average.copy_(saved)
+            write_whole(average, saved)
 
 
 def kept_weights(average: WeightAverage | None) -> AbstractContextManager[None]:

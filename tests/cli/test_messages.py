@@ -73,6 +73,7 @@ def test_every_keyword_that_a_message_names_is_a_flag():
     known |= {"--name", "--project", "--patience", "--classes"}  # accepted, as synonyms
     known |= {"--no-streaming"}
     known |= {"--raw"}  # of gdcmconv
+    known |= {"--nproc-per-node"}  # of torchrun
     known |= {"--input", "--input-data"}  # tensors, which only Python has
     found = set()
     for path in Path(convscope.__file__).parent.rglob("*.py"):

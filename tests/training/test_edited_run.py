@@ -99,6 +99,7 @@ OTHER = {
     "simd_width": 16,
     "precision": "bf16",
     "compile": True,
+    "fsdp": True,
 }
 FREE = {
     "data_dir": "elsewhere", "checkpoint_seconds": 0.0, "cache": "ram", "cache_fraction": 0.25,

@@ -6,6 +6,7 @@ them the variables that it gives, and restart them.
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,8 +26,12 @@ from convscope.data.mixing import Mixing
 from convscope.distributed import peers
 from convscope.distributed.group import parts
 from convscope.distributed.launch import TIME_LIMIT
+from convscope.distributed.local import local
+from convscope.errors import RequestError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors
+from convscope.training.executors.eager import EagerExecutor
+from convscope.training.executors.fsdp import _blocks
 from convscope.training.loss import BatchLoss, class_weights
 from convscope.training.optimizer import Optimizer
 from tests.forked import Forked
@@ -142,6 +147,106 @@ def test_only_the_first_process_speaks(runs):
     assert "Test accuracy" in first.stdout
     assert (second.stdout, second.stderr) == ("", "")
     assert Run(two).read_config()["machine"]["processes"] == 2
+
+
+def divided():
+    """Fail where a process has more than its half of a weight, of its gradient or of its state."""
+    step = Optimizer.step
+
+    def checked(self, lr):
+        state = [values for name, values in self.state.items() if name != "step"]
+        for weight, *values in zip(self.weights, *state, strict=True):
+            for tensor in (weight, weight.grad, *values):
+                assert len(local(tensor)) == len(weight) // 2
+        step(self, lr)
+
+    Optimizer.step = checked
+
+
+def test_a_network_that_is_divided_is_trained_as_a_whole_one_within_rounding(runs, tmp_path):
+    one, two, _ = runs
+    words = words_of(tmp_path / "run", PLAIN, **SETTINGS, ema=1e-9)  # the average is the last
+    dividing = together(*words, "--fsdp", prepare=divided)
+    assert finished(dividing) == [0, 0], [process.stderr for process in dividing]
+    whole = load_tensors(tmp_path / "run" / "model.safetensors").tensors
+    for path in (one.run, two):
+        for name, weight in load_tensors(path / "model.safetensors").tensors.items():
+            torch.testing.assert_close(whole[name], weight, rtol=0, atol=ROUNDING)
+    test = Run(two).read_scores("test.json")
+    assert Run(tmp_path / "run").read_scores("test.json")["confusion"] == test["confusion"]
+
+
+def test_one_process_has_nobody_to_divide_a_network_with(tmp_path):
+    with pytest.raises(RequestError, match=r"`fsdp` .* needs torchrun"):
+        convscope.train("digits", out=tmp_path / "run", fsdp=True)
+    assert not (tmp_path / "run").exists()
+
+
+class Attention(nn.Module):
+    """Of its layers, `out_proj` is used and not called; `again` shares the weights of `first`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.again = nn.Linear(16, 16), nn.Linear(16, 16)
+        self.again.weight = self.first.weight
+        self.attention, self.last = nn.MultiheadAttention(16, 2), nn.Linear(16, 10)
+        self.wide = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 16), nn.ReLU())
+
+    def forward(self, images):
+        x = self.again(self.first(images.flatten(2)))
+        return self.last(self.wide(self.attention(x, x, x)[0]).mean(1))
+
+
+def test_blocks_are_called_have_many_weights_and_share_none():
+    card = Card(
+        classes=tuple("0123456789"), input_size=(4, 4), in_channels=1,
+        resize_mode="stretch", mean=(0.0,), std=(1.0,),
+    )  # fmt: skip
+    assert _blocks(Attention(), card) == ["wide.2", "wide.0", "attention"]
+
+
+@pytest.mark.slow
+def test_a_divided_network_goes_on_to_the_same_bits_and_as_a_whole_one(tmp_path):
+    settings = RESTARTED | {"fsdp": True}
+    whole = together(*words_of(tmp_path / "whole", NET, **settings))
+    words = words_of(tmp_path / "killed", NET, **settings)
+    first, second = together(*words, prepare=killed)
+    assert finished([first, second]) == [1, -signal.SIGKILL]
+    assert "Rank 1 of 2 (" in first.stderr
+    shutil.copytree(tmp_path / "killed", tmp_path / "other")
+    again = together(*words, attempt=1)
+    other = together("resume", tmp_path / "other", "--trust", "--no-fsdp")
+    assert finished([*whole, *again, *other]) == [0] * 6, [p.stderr for p in (*again, *other)]
+    assert_same_bits(tmp_path / "killed", tmp_path / "whole")
+    assert (
+        "Not bit-identical to an uninterrupted run: fsdp was True and is False." in other[0].stdout
+    )
+    one, two = (load_tensors(tmp_path / name / "model.safetensors") for name in ("other", "whole"))
+    for name, weight in one.tensors.items():
+        torch.testing.assert_close(two.tensors[name], weight, rtol=0, atol=ROUNDING)
+
+
+def killed_in_a_forward_pass():
+    """Rank 1 ends while rank 0 waits for its part of the weights."""
+    forward, calls = EagerExecutor._output, []
+
+    def acting(self, images):
+        calls.append(images)
+        if os.environ["RANK"] == "1" and len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return forward(self, images)
+
+    EagerExecutor._output = acting
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_in_a_forward_pass_is_named(tmp_path):
+    words = words_of(tmp_path / "run", NET, **RESTARTED, fsdp=True)
+    first, second = together(*words, prepare=killed_in_a_forward_pass)
+    assert finished([first, second]) == [1, -signal.SIGKILL]
+    assert "Rank 1 of 2 (" in first.stderr
+    assert "ended without a word in a step: it was killed" in first.stderr
+    assert "after step 2, is kept" in first.stderr
 
 
 def with_a_group():

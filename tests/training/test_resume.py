@@ -15,12 +15,18 @@ from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors, save_tensors
 from convscope.training.callbacks.base import Callback
+from tests.simd import WIDEST
 from tests.training.small import Net, digest_of_weights
 
 # Everything that a state must hold is in use: dropout (random state), momentum (optimizer), plateau
 # (counters), augmentation and order (epoch and place in it), and the best so far.
 SETTINGS = dict(
-    epochs=3, lr_schedule="plateau", lr_patience=0, checkpoint_seconds=0.0, batch_size=128
+    epochs=3,
+    lr_schedule="plateau",
+    lr_patience=0,
+    checkpoint_seconds=0.0,
+    batch_size=128,
+    **WIDEST,
 )
 
 

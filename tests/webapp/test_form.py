@@ -34,7 +34,7 @@ def settings():
 
 def test_every_setting_is_in_the_form_or_listed_as_left_out(settings):
     left_out = {one["name"] for one in choices.left_out()}
-    assert left_out == {"data_dir", "class_names", "log", "mean", "std"}
+    assert left_out == {"data_dir", "class_names", "fsdp", "log", "mean", "std"}
     assert set(settings) | left_out == {field.name for field in fields(TrainConfig)}
     assert not set(settings) & left_out
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from convscope.card import Card
+from convscope.distributed.group import ALONE
+from convscope.distributed.local import write_whole
 from convscope.errors import WorkError
 from convscope.runs.folder import Run
 from convscope.runs.network import load_state
@@ -16,7 +19,9 @@ from convscope.runs.tensor_file import TensorFile
 from convscope.runs.weight_values import infinite_buffers
 from convscope.strict import checked, shown
 from convscope.training.callbacks.base import Callback
+from convscope.training.callbacks.interrupt import StopRequest
 from convscope.training.events import CheckpointEvent, EpochEnd, FitEnd, FitStart, StepEnd
+from convscope.training.executors.fsdp import ShardedNetwork
 from convscope.training.loss_scaler import LossScaler
 from convscope.training.made_with import KEY, made_with
 from convscope.training.nonfinite import check_finite
@@ -33,6 +38,10 @@ class Checkpoint(Callback):
     At the start, every `seconds` between two steps, whenever another callback asks for it, and at
     the end; with the weights that are trained, their average, too. Weights and buffers that are not
     finite are never saved: StepError.
+
+    Where the network is divided among processes, every one of them has this callback. They save
+    together, when rank 0 finds it due; another callback has to wait for the end of the step, unless
+    all of them stop. Rank 0 writes.
     """
 
     def __init__(
@@ -45,10 +54,13 @@ class Checkpoint(Callback):
         seconds: float,
         average: WeightAverage | None = None,
         scaler: LossScaler | None = None,
+        sharded: ShardedNetwork | None = None,
+        request: StopRequest | None = None,
     ) -> None:
         self.run, self.network, self.optimizer = run, network, optimizer
         self.card, self.seconds, self.average = card, seconds, average
-        self.scaler = scaler
+        self.scaler, self.sharded, self.request = scaler, sharded, request
+        self._is_wanted = self._is_together = False
         self._infinite = infinite_buffers(network)  # as they were built
         self._start: FitStart | None = None
         self._made_with: Mapping[str, Any] = {}
@@ -57,11 +69,15 @@ class Checkpoint(Callback):
 
     def on_fit_start(self, state: TrainState, event: FitStart) -> None:
         self._start, self._made_with = event, made_with(self.run)
-        event.save_checkpoint()
+        self._save()
 
     def on_step_end(self, state: TrainState, event: StepEnd) -> None:
-        if time.monotonic() - self._saved_at >= self.seconds:
+        group = ALONE if self.sharded is None else self.sharded.group
+        if group.decided(self._is_due, f"after step {state.step}"):
             self._save()
+
+    def _is_due(self) -> bool:
+        return self._is_wanted or time.monotonic() - self._saved_at >= self.seconds
 
     def on_fit_end(self, state: TrainState, event: FitEnd) -> None:
         self._save()
@@ -69,6 +85,10 @@ class Checkpoint(Callback):
     def on_checkpoint(self, state: TrainState, event: CheckpointEvent) -> None:
         now = state.step, state.epoch, state.done
         if now == self._last:  # after the end the network holds the best weights, to be tested
+            return
+        is_stop = self.request is not None and self.request.is_due
+        if self.sharded is not None and not (self._is_together or is_stop):
+            self._is_wanted = True
             return
         with trained_weights(self.average):
             check_finite(self.network, self._infinite, state=state, lr=event.lr)
@@ -80,13 +100,19 @@ class Checkpoint(Callback):
                 self.scaler,
                 made_with=self._made_with,
             )
-            self.run.write_state(state.step, stored, self.card)
+            if self.sharded is not None:
+                doing = f"at the checkpoint of step {state.step}"
+                stored = replace(stored, tensors=self.sharded.on_first(stored.tensors, doing))
+            if self.sharded is None or self.sharded.group.is_first:
+                self.run.write_state(state.step, stored, self.card)
         state.saved_step, self._last = state.step, now
-        self._saved_at = time.monotonic()
+        self._saved_at, self._is_wanted = time.monotonic(), False
 
     def _save(self) -> None:
         if self._start is not None:
+            self._is_together = True
             self._start.save_checkpoint()
+            self._is_together = False
 
 
 class MetricsLog(Callback):
@@ -200,7 +226,7 @@ def _restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], wher
                 f"{where} is of another optimizer: {name} is {_form(saved)} in the file, not "
                 f"{_form(value)}. Restore the run's config.toml."
             )
-        value.copy_(saved)
+        write_whole(value, saved)
 
 
 def _form(tensor: Tensor | None) -> str:

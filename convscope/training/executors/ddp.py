@@ -2,8 +2,9 @@
 
 The gradient of the mean loss over the whole batch is the sum of the gradients of all images'
 losses, divided by the sum of their weights. Each process computes the first for its own images, and
-both sums are taken over all processes. So a last batch that cannot be divided evenly counts as in
-one process (PyTorch's DistributedDataParallel takes the mean of the processes' means instead).
+both sums are taken over all processes; the first by FSDP, where weights are divided among them. So
+a last batch that cannot be divided evenly counts as in one process (PyTorch's
+DistributedDataParallel takes the mean of the processes' means instead).
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase  # pyright: ignore[reportPrivateUsage]
 
 from convscope.distributed.group import Group
+from convscope.distributed.local import is_divided, local
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
 
@@ -83,9 +85,12 @@ class GradientSum:
             buffer.mul_(here / images)
         for buffer in others if self.group.rank else ():
             buffer.zero_()
-        self.group.add_up([*gradients, *statistics, *others], doing)
+        undivided = [gradient for gradient in gradients if not is_divided(gradient)]
+        self.group.add_up([*undivided, *statistics, *others], doing)
         for gradient in gradients:
-            gradient.div_(whole / mine.unit)
+            share = whole / mine.unit
+            is_mean = is_divided(gradient)  # FSDP's, over the processes
+            local(gradient).div_(share / self.group.size if is_mean else share)
         return total / whole, round(correct)
 
     def _gradient(self, weight: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from convscope.data.normalize import Normalizer
 from convscope.device import Precision
 from convscope.distributed.group import ALONE, Group
+from convscope.errors import LostProcessError
 from convscope.evaluation.measure import compute_outputs
 from convscope.forward import like_parameters, network_error
 from convscope.gradients import contiguous_gradients
@@ -20,6 +21,7 @@ from convscope.mixed_precision import autocast
 from convscope.training.batches import Batch, batch_slices
 from convscope.training.executors.base import ExecutorName, Inputs
 from convscope.training.executors.ddp import GradientSum, Share
+from convscope.training.executors.fsdp import ShardedNetwork, clip_grad_norm
 from convscope.training.loss import BatchLoss
 from convscope.training.loss_scaler import LossScaler
 from convscope.training.nonfinite import explained, nonfinite_error
@@ -40,6 +42,7 @@ class EagerExecutor:
             are added up over equal parts, batch norm's statistics are those of each part; None for
             all at once.
         sums: adds up the gradients of several processes; None for one.
+        sharded: the network, where its weights are divided among them; `network` is then its copy.
     """
 
     name: ExecutorName = "torch"
@@ -58,12 +61,13 @@ class EagerExecutor:
         scaler: LossScaler | None = None,
         micro_batch: int | None = None,
         sums: GradientSum | None = None,
+        sharded: ShardedNetwork | None = None,
     ) -> None:
         self.network, self.optimizer, self.micro_batch = network, optimizer, micro_batch
         self.inputs, self.criterion = inputs, criterion
         self.clip_grad_norm, self.sums = clip_grad_norm, sums
         self.precision: Precision = precision
-        self.scaler = scaler
+        self.scaler, self.sharded = scaler, sharded
         self.group = ALONE if sums is None else sums.group
         self.forward = torch.compile(network) if compile else network
         self._normalize = Normalizer(inputs.card, channels_last=inputs.channels_last)
@@ -86,8 +90,9 @@ class EagerExecutor:
             for part, value in zip(parts, values, strict=True):
                 if not math.isfinite(value):
                     what = f"The loss is {value}"
+                    fed = images[part] if self.sharded is None else None  # the others are not here
                     with self.autocast():
-                        raise nonfinite_error(what, self.network, images[part], state=state, lr=lr)
+                        raise nonfinite_error(what, self.network, fed, state=state, lr=lr)
             logits = torch.cat([logits for _, logits in results])
             loss, num_correct = sum(values), self.criterion.num_correct(logits, targets)
             if self.sums is not None:
@@ -104,7 +109,7 @@ class EagerExecutor:
         if self.scaler is not None:
             self.scaler.unscale(self.optimizer)
         if self.clip_grad_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_grad_norm)
+            self._clip()
         if self.scaler is None:
             self.optimizer.step(lr)
         else:
@@ -130,6 +135,12 @@ class EagerExecutor:
         self._backward(loss if weight == 1 else loss * weight)
         return loss.detach(), logits.detach()
 
+    def _clip(self) -> None:
+        if self.sharded is None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_grad_norm)
+        else:
+            clip_grad_norm(self.optimizer.weights, self.clip_grad_norm, self.group)
+
     def autocast(self) -> AbstractContextManager[None]:
         """The context in which the network is called in a step."""
         return autocast(self.inputs.device, self.precision)
@@ -140,7 +151,7 @@ class EagerExecutor:
             with self.autocast():
                 return self.forward(like_parameters(self.network, images))
         except Exception as error:
-            reason = explained(error, len(images) * self.group.size)
+            reason = self._lost(error) or explained(error, len(images) * self.group.size)
             if reason is not error:
                 raise reason from error
             shape = "x".join(map(str, images.shape[1:]))
@@ -154,14 +165,23 @@ class EagerExecutor:
             with autocast(self.inputs.device, "float32"):  # also within the caller's
                 contiguous_gradients(scaled).backward()
         except RuntimeError as error:
-            reason = explained(error, 2)
-            if reason is not error:
+            if (lost := self._lost(error)) is not None:
+                raise lost from error
+            if explained(error, 2) is not error:
                 raise
             doing = "in the backward pass"
             raise network_error(error, self.network, name="The network", doing=doing) from error
 
+    def _lost(self, error: Exception) -> LostProcessError | None:
+        """Weights that are divided are exchanged in the forward and backward pass."""
+        return None if self.sharded is None else self.group.lost(error, "in a step")
+
     def logits(self, indices: NDArray[np.int64], on_batch: Callable[[int], None]) -> Tensor:
-        return torch_logits(self.network, self.inputs, indices, on_batch, self.group)
+        if self.sharded is None:
+            return torch_logits(self.network, self.inputs, indices, on_batch, self.group)
+        self.optimizer.zero_grad()  # their memory is needed for the whole weights
+        with self.sharded.gathered("at the weights of an evaluation") as network:
+            return torch_logits(network, self.inputs, indices, on_batch, self.group)
 
 
 def micro_batches(n: int, size: int | None) -> list[slice]:

@@ -14,6 +14,7 @@ from convscope.training.config import TrainConfig, decided
 from convscope.training.executors.base import Executor, Inputs
 from convscope.training.executors.ddp import GradientSum
 from convscope.training.executors.eager import EagerExecutor
+from convscope.training.executors.fsdp import ShardedNetwork
 from convscope.training.loss import BatchLoss
 from convscope.training.loss_scaler import LossScaler
 from convscope.training.optimizer import Optimizer
@@ -47,6 +48,7 @@ class ExecutorFactory:
         resumes: whether a run goes on, which keeps what it began with.
         group: the processes that compute each step together.
         scaler: of the loss in fp16; None in other precisions.
+        sharded: the network, where its weights are divided among them.
     """
 
     inputs: Inputs
@@ -56,6 +58,7 @@ class ExecutorFactory:
     resumes: bool = False
     group: Group = ALONE
     scaler: LossScaler | None = None
+    sharded: ShardedNetwork | None = None
     _programs: "dict[Target, Program]" = field(default_factory=dict["Target", "Program"])
     _memory: "list[ImageMemory]" = field(default_factory=list["ImageMemory"])
 
@@ -83,6 +86,7 @@ class ExecutorFactory:
             sums=GradientSum(group, network, optimizer, self.config.seed)
             if group.size > 1
             else None,
+            sharded=self.sharded,
         )
 
     def compiled(self, network: nn.Module, optimizer: Optimizer, target: "Target") -> Executor:

@@ -14,6 +14,7 @@ from convscope.zoo import ZOO, paper
 LEFT_OUT = {
     "data_dir": "It is a folder on this machine; set CONVSCOPE_DATA before you start the lab.",
     "class_names": "For weights from a file, which the page does not name.",
+    "fsdp": "It takes several processes, and a training from the page is one.",
     "log": "It may send metrics to a service, which is not for a page to choose.",
     "mean": "For weights from a file, which the page does not name.",
     "std": "For weights from a file, which the page does not name.",
