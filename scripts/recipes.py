@@ -40,26 +40,6 @@ shortened.
 """
 
 
-TAIL = """## VGG's deeper networks, begun from A
-
-The paper took the first four convolutions and the dense layers of a trained A; the others keep
-their initialization. No flag does that; in Python it is
-
-<!-- example: not run: needs ImageNet and a run on it -->
-```python
-net_a, _ = convscope.load("runs/vgg11-imagenet")
-net = convscope.create_model("vgg16")
-taken = ("conv1_1", "conv2_1", "conv3_1", "conv3_2", "fc1", "fc2", "fc3")
-start = {name: w for name, w in net_a.state_dict().items() if name.split(".")[0] in taken}
-net.load_state_dict(start, strict=False)
-convscope.train("PATH/TO/IMAGENET", recipe="vgg-imagenet", model=net, input_size=224)
-```
-
-The run's model is then your own network, whose name has no published figure: compare with the table
-above yourself.
-"""
-
-
 _NOT_RUN = "<!-- example: not run: takes hours or days -->"
 
 
@@ -69,7 +49,7 @@ def write() -> str:
     table = ["| recipe | trains | published test errors |", "| --- | --- | --- |"]
     table += [f"| `{one.name}` | {one.title} | {_figures(one)} |" for one in recipes]
     parts = [line for one in recipes for line in _part(one)]
-    return "\n".join([HEAD, *table, "", *parts, TAIL])
+    return "\n".join([HEAD, *table, "", *parts]).rstrip("\n") + "\n"
 
 
 def _figures(recipe: Recipe) -> str:
@@ -82,7 +62,8 @@ def _figures(recipe: Recipe) -> str:
 
 
 def _part(recipe: Recipe) -> Iterator[str]:
-    command = (_NOT_RUN, "```sh", recipe.command, "```", "")
+    commands = filter(None, (recipe.command, recipe.then))
+    command = (_NOT_RUN, "```sh", *commands, "```", "")
     yield from (f"## {recipe.name}", "", f"{recipe.paper}.", "", *command)
     sources = dict.fromkeys(figure["source"] for figure in recipe.published.values())
     if sources:

@@ -72,6 +72,8 @@ def _describe(recipe: Recipe, screen: Screen) -> None:
         _say(screen, _measured(run))
     screen.say()
     screen.say(f"Next:  {recipe.command}")
+    if recipe.then:
+        screen.say(f"Then:  {recipe.then}")
 
 
 def _measured(run: MeasuredTable) -> str:

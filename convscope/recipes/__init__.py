@@ -44,6 +44,7 @@ class RecipeFile(TypedDict, total=False):
     data: Required[str]
     classes: Required[Annotated[int, Between(0, 10**6)]]
     command: Required[str]
+    then: str
     deviations: Required[list[str]]
     settings: Required[dict[str, Any]]
     published: list[PublishedTable]
@@ -61,6 +62,7 @@ class Recipe:
         data: what the published figures were measured on: a named data set, or imagenet.
         classes: of these data; 0 for a recipe that is for any data.
         command: what runs it.
+        then: what trains other networks from the run of `command`; "" for most.
         deviations: what is not as the paper has it, a sentence each.
         settings: by name, as TOML has them.
         published: the paper's figures, by network.
@@ -73,6 +75,7 @@ class Recipe:
     data: str
     classes: int
     command: str
+    then: str
     deviations: tuple[str, ...]
     settings: Mapping[str, Any]
     published: Mapping[str, PublishedTable]
@@ -103,6 +106,7 @@ def read_recipe(name: str) -> Recipe:
         held["data"],
         held["classes"],
         held["command"],
+        held.get("then", ""),
         tuple(held["deviations"]),
         held["settings"],
         {figure["model"]: figure for figure in held.get("published", [])},

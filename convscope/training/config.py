@@ -68,6 +68,10 @@ class TrainConfig(AugmentationSettings, DataSettings):
         help="Pretrained weights: a file, a URL, a run folder, torchvision:NAME or timm:NAME; "
         "FILE#PLACE for one of several sets of weights in a file. Images are preprocessed as they "
         "were for these weights, unless you set it otherwise.")
+    weights_layers: str | None = setting(None, NETWORK,
+        help="Layers that take their weights, with commas between the names; the others keep their "
+        "initialization, and the training is one from scratch: as a deeper VGG begins with layers "
+        "of a trained VGG-11. By default all, for fine-tuning.")
     pretrained: bool = setting(False, NETWORK,  # noqa: FBT003
         help="Start from the network's published weights: those of timm:NAME or torchvision:NAME, "
         "or torchvision's for a network of the zoo. Of a network of your own: the weights that it "
@@ -235,17 +239,25 @@ class TrainConfig(AugmentationSettings, DataSettings):
             given = ", ".join(map(figure, self.lr_milestones))
             raise RequestError(f"`lr_milestones` must be between 0 and 1, not {given}.")
         self.check_augmentation()
+        self._check_weights()
         self._check_together()
 
-    def _check_together(self) -> None:
-        """Raise RequestError for settings that contradict each other."""
-        if self.steps is not None and self.max_minutes is not None:
-            raise RequestError("`steps` and `max_minutes` exclude each other; choose one.")
+    def _check_weights(self) -> None:
+        """Raise RequestError for settings of the first weights that contradict each other."""
         if self.pretrained and self.weights is not None:
             raise RequestError(
                 "`pretrained` and `weights` exclude each other: `pretrained` takes the published "
                 "weights of `model`, `weights` those that it names."
             )
+        if self.weights_layers is not None:
+            parse_layers(self.weights_layers)
+            if self.weights is None:
+                raise RequestError("`weights_layers` needs `weights`, from which they are taken.")
+
+    def _check_together(self) -> None:
+        """Raise RequestError for settings that contradict each other."""
+        if self.steps is not None and self.max_minutes is not None:
+            raise RequestError("`steps` and `max_minutes` exclude each other; choose one.")
         if self.unfreeze_every and self.freeze is None:
             raise RequestError("`unfreeze_every` needs `freeze`, the last of the frozen layers.")
         if self.ema and self.swa_start:
@@ -280,8 +292,8 @@ class TrainConfig(AugmentationSettings, DataSettings):
 
     @property
     def fine_tunes(self) -> bool:
-        """Whether training starts from trained weights."""
-        return self.weights is not None or self.pretrained
+        """Whether training starts from trained weights, in all layers."""
+        return (self.weights is not None or self.pretrained) and self.weights_layers is None
 
     def with_defaults(self) -> "TrainConfig":
         """Decide what was left open and depends on no data: the optimizer and what belongs to it.
@@ -387,6 +399,7 @@ _IN_PYTHON: dict[str, Callable[[object], object]] = {
     "grades": _names_in_text,
     "label_column": _columns_in_text,
     "log": _columns_in_text,
+    "weights_layers": _columns_in_text,
     "mean": _as_list,
     "std": _as_list,
 }
@@ -402,6 +415,22 @@ def _converted(name: str, value: object) -> Any:
     if not known[name].accepts(value):
         raise RequestError(f"`{name}` must be {known[name].type_name}, not {shown(value)}.")
     return known[name].convert(value)
+
+
+def parse_layers(text: str) -> tuple[str, ...]:
+    """The layers of `weights_layers`.
+
+    Raises RequestError for an empty name.
+
+    >>> parse_layers("conv1_1, fc1")
+    ('conv1_1', 'fc1')
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise RequestError(
+            f"`weights_layers={text!r}` has an empty name. Give names of layers with commas."
+        )
+    return names
 
 
 _T = TypeVar("_T")

@@ -6,7 +6,7 @@ from torch import nn
 
 from convscope.card import Card
 from convscope.training.callbacks.base import CallbackList
-from convscope.training.config import AUTO, TrainConfig
+from convscope.training.config import AUTO, TrainConfig, parse_layers
 from convscope.training.default_network import PRETRAINED
 from convscope.training.network import RequestedNetwork
 from convscope.weights.adapt import adapt_weights
@@ -14,6 +14,7 @@ from convscope.weights.class_names import parse_class_names
 from convscope.weights.head import start_head
 from convscope.weights.own import check_trained, restart_new_head
 from convscope.weights.published import published_weights
+from convscope.weights.some_layers import adapt_layers
 from convscope.weights.source import Weights, open_weights, path_of
 
 _BY_IMAGES = "not stated: images are prepared by the training images"
@@ -49,17 +50,23 @@ def opened_weights(config: TrainConfig, user: CallbackList) -> Weights | None:
     return weights.named(names)
 
 
-def load_pretrained(weights: Weights, network: nn.Module, card: Card) -> Card:
+def load_pretrained(
+    weights: Weights, network: nn.Module, card: Card, layers: str | None = None
+) -> Card:
     """Load weights into a network, its head by class name; the card that is returned says so.
 
-    A head for other classes starts anew, small.
+    A head for other classes starts anew, small. With `layers`, names with commas, only these are
+    loaded, and the others keep their initialization.
 
     Raises RequestError, with nothing changed, if they do not match.
     """
-    adapted = adapt_weights(weights, network, classes=card.classes)
+    if layers is None:
+        adapted = adapt_weights(weights, network, classes=card.classes)
+    else:
+        adapted = adapt_layers(weights, network, parse_layers(layers), classes=card.classes)
     adapted.load_into(network)
     report = dict(adapted.report)
-    if report["weights_head"].startswith("initialized"):
+    if report.get("weights_head", "").startswith("initialized"):
         start_head(network, len(card.classes))
     if weights.card is None:
         report["weights_preprocessing"] = _BY_IMAGES

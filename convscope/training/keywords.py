@@ -34,6 +34,7 @@ WIDER_BY_NAME: dict[str, Any] = {
     "grades": ClassNamesLike,
     "label_column": str | Sequence[str],
     "log": str | Sequence[str],
+    "weights_layers": str | Sequence[str],
     "mean": PerChannel,
     "std": PerChannel,
 }
@@ -85,6 +86,7 @@ class TrainSettings(TypedDict, total=False):
     input_size: int | tuple[int, int] | None
     in_channels: Literal[1, 3] | None
     weights: WeightsSource | None
+    weights_layers: str | Sequence[str] | None
     pretrained: bool
     class_names: ClassNamesLike | None
     mean: PerChannel | None

@@ -253,7 +253,9 @@ def describe(config: TrainConfig, dataset: Dataset, card: Card, network: nn.Modu
         f"{len(dataset.indices(split)):,} for {name}" for split, name in _SPLIT_NAMES
     )
     weights = card.provenance.get("weights")
-    start = f" It starts from {weights}." if weights else ""
+    layers = card.provenance.get("weights_layers")
+    taken = f", in {layers} alone" if layers else ""
+    start = f" It starts from {weights}{taken}." if weights else ""
     frozen = f" Layers up to {config.freeze} are frozen." if config.freeze else ""
     if config.freeze in BODY and config.freeze not in dict(network.named_modules()):
         frozen = f" The body is frozen: all layers but {head_of(network)}."

@@ -230,7 +230,7 @@ def _reassemble(
         own_code.check_weights(run, saved, consent)
     weights = opened_weights(config, user) if stored is None else None
     if weights is not None:  # it was stopped before its first checkpoint
-        load_pretrained(weights, network, card)
+        load_pretrained(weights, network, card, config.weights_layers)
     if stored is None:
         fit_whitening(network, loaded, card, user)
     task = Task.of(network, loaded, card, config, device, function)

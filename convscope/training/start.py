@@ -190,8 +190,8 @@ def prepared(
         network, config = requested.build(card, config)
         requested.check(network, card, config, num_images, user)
         card = with_output(card, network, user, precision=config.precision)
-        if weights is not None:
-            card, weights = load_pretrained(weights, network, card), None  # frees their memory
+        if weights is not None:  # whose memory is free then
+            card, weights = load_pretrained(weights, network, card, config.weights_layers), None
         if config.pretrained:
             card, config = keep_own_weights(network, requested.model, card, config, stated=start)
         fit_whitening(network, loaded, card, user)

@@ -66,7 +66,7 @@ def adapt_weights(
     Raises RequestError for every other difference in names or shapes, and for values that no
     network can compute with, by the name of the tensor.
     """
-    state = _state_of(net)
+    state = network_state(net)
     candidate, beside = _choose(weights, state)
     tensors = dict(candidate.tensors)
     report = {
@@ -110,8 +110,11 @@ def first_conv_weight(state: State) -> str | None:
     return next((name for name, tensor in state.items() if tensor.dim() == 4), None)
 
 
-def _state_of(net: nn.Module) -> dict[str, Tensor]:
-    """The network's tensors by plain names, without those of wrappers such as torch.compile."""
+def network_state(net: nn.Module) -> dict[str, Tensor]:
+    """The network's tensors by plain names, without those of wrappers such as torch.compile.
+
+    Raises RequestError for layers that have no shape yet.
+    """
     if any(map(is_lazy, net.parameters())):
         raise RequestError(
             "The network has lazy layers, whose weights have no shape yet. Run it once on an image "

@@ -60,6 +60,7 @@ OTHER = {
     "input_size": 28,
     "in_channels": 3,
     "weights": "torchvision:resnet18",
+    "weights_layers": "0",
     "pretrained": True,
     "class_names": "a,b",
     "mean": [0.5],
@@ -109,6 +110,7 @@ LENGTHS = {"epochs": 4, "steps": 35, "max_minutes": 60}
 TOGETHER = {
     "unfreeze_every": {"freeze": "0"},
     "swa_lr": {"swa_start": 0.5},
+    "weights_layers": {"weights": "torchvision:resnet18"},
 }  # what a setting asks for
 BOUND_FILES = ["splits.csv", "images.safetensors"]
 

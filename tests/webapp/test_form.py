@@ -89,12 +89,17 @@ def test_what_may_be_chosen_is_accepted_and_nothing_else(settings):
 SAMPLES = {"number": 0.25, "whole": 3, "text": "a word", "switch": True, "list": [0.25, 0.5]}
 SPECIAL = {"window": "40/400"}  # a text of one form
 LISTED = ("grades", "label_column")  # texts that may be lists too
+NEEDED = {
+    "unfreeze_every": {"freeze": "conv1"},
+    "swa_lr": {"swa_start": 0.5},
+    "weights_layers": {"weights": "net.pt"},
+}
 
 
 def test_a_kind_is_the_type_that_the_setting_takes(settings):
     for name, data in settings.items():
         fitting = {data["kind"]} | ({"number"} if data["kind"] == "whole" else set())
-        if data["kind"] == "choice" or name in ("unfreeze_every", "lr_gamma", "swa_lr"):
+        if data["kind"] == "choice" or name in ("lr_gamma", *NEEDED):
             continue
         TrainConfig.from_dict({name: SPECIAL.get(name, SAMPLES[data["kind"]])})
         for kind, sample in SAMPLES.items():
@@ -103,9 +108,6 @@ def test_a_kind_is_the_type_that_the_setting_takes(settings):
             if kind not in fitting and (data["kind"], kind) != ("number", "whole"):
                 with pytest.raises(RequestError):
                     TrainConfig.from_dict({name: sample})
-
-
-NEEDED = {"unfreeze_every": {"freeze": "conv1"}, "swa_lr": {"swa_start": 0.5}}
 
 
 def test_limits_are_those_at_which_settings_are_refused(settings):
