@@ -115,7 +115,7 @@ def test_whatever_takes_the_settings_of_a_training_takes_its_recipe(
 def test_the_settings_are_those_of_the_papers():
     assert [name for name, *_ in ROWS] == list_recipes()
     for name, batch, lr, momentum, decay, nesterov, epochs in ROWS:
-        config = config_of(name)
+        config = config_of(name).resolve(50_000)
         told = (config.images_per_step, config.lr, config.momentum, config.weight_decay)
         assert told == (int(batch), float(lr), float(momentum), float(decay)), name
         assert (config.nesterov, config.epochs) == (nesterov == "yes", int(epochs)), name
@@ -173,6 +173,18 @@ def test_weights_that_are_given_take_the_place_of_the_published_ones():
     config = config_of("fine-tune", weights="run")
     assert (config.weights, config.pretrained) == ("run", False)
     assert config_of("fine-tune").pretrained
+
+
+def test_the_recipe_for_fine_tuning_leaves_to_the_defaults_what_they_decide_alike():
+    config = config_of("fine-tune").resolve(2000)
+    assert (config.optimizer, config.lr, config.backbone_lr_scale) == ("adamw", 0.003, 0.1)
+    assert (config.lr_schedule, config.clip_grad_norm, config.freeze_bn) == ("one-cycle", 1, True)
+    assert (config.horizontal_flip, config.rotation, config.translation) == (0.5, 15, 0.1)
+    assert (config.zoom, config.brightness, config.contrast) == ((0.9, 1.1), 0.2, 0.2)
+    defaults = TrainConfig(pretrained=True, model="resnet50").resolve(2000).to_dict()
+    others = {n for n, value in config.to_dict().items() if value != defaults.get(n)}
+    assert others == {"recipe", "batch_size", "epochs", "weight_decay"}
+    assert config_of("fine-tune").resolve(200).batch_size == 32
 
 
 def test_a_run_from_published_weights_has_not_changed_its_recipe():
