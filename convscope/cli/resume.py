@@ -29,6 +29,7 @@ def resume(
     signed: Annotated[bool, _OF_THE_LAB] = False,
     threads: OptionalInt = None,
     device: str | None = None,
+    log: str | None = None,
     fsdp: bool | None = None,
     json: Json = False,
 ) -> None:
@@ -55,6 +56,9 @@ def resume(
         CPU threads; by default as before. Another number gives results that differ in rounding.
     device
         Where to compute; by default as before.
+    log
+        Where else metrics are logged from now on: csv, tensorboard, mlflow, wandb, several with
+        commas, or none; by default as before.
     fsdp
         Whether several processes divide the network among them; by default as before.
     """
@@ -78,13 +82,14 @@ def resume(
 
     collect_again()
     watch = partial(training_shown, json=json)
+    changes = (epochs, steps, max_minutes, threads, device, log, fsdp)
     if TuningFolder.is_one(run):
-        _refuse_changes(run, "search", epochs, steps, max_minutes, threads, device, fsdp)
+        _refuse_changes(run, "search", *changes)
         tuned = resume_tuning(run, watch, data=data, model=model, augment=augment)
         print_tuning(tuned, json=json)
         return
     if FoldsFolder.is_one(run):
-        _refuse_changes(run, "cross-validation", epochs, steps, max_minutes, threads, device, fsdp)
+        _refuse_changes(run, "cross-validation", *changes)
         result = resume_folds(run, watch, data=data, model=model, augment=augment)
         print_folds(result, json=json)
         return
@@ -98,6 +103,7 @@ def resume(
                 augment=augment,
                 threads=threads,
                 device=device,
+                log=log,
                 fsdp=fsdp,
                 callbacks=[terminal] if group.is_first else [],
                 group=group,

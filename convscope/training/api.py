@@ -120,6 +120,7 @@ def resume(
     trust: bool = False,
     threads: int | None = None,
     device: str | None = None,
+    log: str | Sequence[str] | None = None,
     fsdp: bool | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
@@ -141,6 +142,7 @@ def resume(
     augments its images; `trust` allows the code that the run recorded, as long
     as it is unchanged, see `convscope.load`; and the weights to start from, if there is no
     checkpoint yet. `fsdp` is whether processes of torchrun divide the network, if not as before.
+    `log` is where else metrics are logged from now on, as in `train`; "none" ends it.
     """
     if TuningFolder.is_one(run):
         raise RequestError(
@@ -161,6 +163,7 @@ def resume(
             augment=augment,
             threads=threads,
             device=device,
+            log=None if log is None else TrainConfig.from_dict({"log": log}).log,
             fsdp=fsdp,
             callbacks=[*callbacks, *watchers] if group.is_first else [],
             group=group,

@@ -386,6 +386,8 @@ def _names_in_text(value: object) -> object:
 
 
 def _columns_in_text(value: object) -> object:
+    if isinstance(value, list | tuple) and len(cast("list[object]", value)) == 1:
+        [value] = cast("list[object]", value)  # of class names there would be two or more
     return value if isinstance(value, str) else _names_in_text(value)
 
 

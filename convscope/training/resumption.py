@@ -61,20 +61,21 @@ def resume_run(
     threads: int | None = None,
     device: str | None = None,
     fsdp: bool | None = None,
+    log: str | None = None,
     callbacks: Sequence[Callback] = (),
     group: Group = ALONE,
     finish: Finish[Result] = fit_and_test,
 ) -> TrainingResult | Result:
     """`convscope.resume`; `change` sets another length, see `longer.with_length`.
 
-    `augment` is the user's own function of a run that has one, again. `fsdp` is that of the run
-    where it is None. `group` are the processes that train together, of which the first writes the
-    run; `finish` as in `train_run`.
+    `augment` is the user's own function of a run that has one, again. `fsdp` and `log` are those of
+    the run where they are None. `group` are the processes that train together, of which the first
+    writes the run; `finish` as in `train_run`.
     """
     if threads is not None and threads < 1:
         raise RequestError(f"`threads` must be at least 1, not {threads}.")
     began, user, folder = time.perf_counter(), CallbackList(callbacks), Run.open(run)
-    saved = folder.read_config()
+    saved = folder.read_config() | ({} if log is None else {"log": log})
     now = settings_in(saved, source=str(folder.path / "config.toml"))
     config = change(now)
     check_installed(config.log)

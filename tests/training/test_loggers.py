@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -13,7 +15,7 @@ import pytest
 import torch
 
 import convscope
-from convscope.errors import RequestError
+from convscope.errors import Interrupted, RequestError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors
 from convscope.training.callbacks import loggers as logging_callbacks
@@ -102,6 +104,28 @@ def test_a_resumed_training_logs_what_an_uninterrupted_one_does(runs):
     timed = {"seconds", "images_per_second"}
     assert whole.keys() == resumed.keys()
     assert all(whole[tag] == resumed[tag] for tag in whole if tag not in timed)
+
+
+def test_a_run_is_logged_from_its_resume_on_or_no_more(runs, tmp_path, command):
+    whole = scalars(runs[0])[0]
+    begun = {}
+    for name, log in (("plain", None), ("logged", "tensorboard")):
+        begun[name] = tmp_path / name
+        stop = Act((25, lambda: os.kill(os.getpid(), signal.SIGINT)))
+        with pytest.raises(Interrupted):
+            train(begun[name], log=log, callbacks=[stop], progress=False)
+    with pytest.raises(RequestError, match="`log` takes csv"):
+        convscope.resume(begun["plain"], log="tensorbord", progress=False)
+    convscope.resume(begun["plain"], log=["tensorboard"], trust=True, progress=False)
+    late = scalars(begun["plain"])[0]
+    steps = {step for step, _ in late["val/loss"]}
+    assert 0 < len(steps) < len(whole["val/loss"])
+    assert late["val/loss"] == [(s, v) for s, v in whole["val/loss"] if s in steps]
+    assert Run.open(begun["plain"]).read_config()["log"] == "tensorboard"
+    before = scalars(begun["logged"])[0]
+    command("resume", begun["logged"], "--log", "none", "--trust")
+    assert scalars(begun["logged"])[0] == before
+    assert convscope.resume(begun["logged"], progress=False).test.top1 > 0
 
 
 def test_tensorboard_has_the_settings(runs):

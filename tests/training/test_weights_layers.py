@@ -89,6 +89,7 @@ def test_it_is_a_training_from_scratch_with_the_images_of_the_weights(shallow, t
     given = {"weights": "run", "weights_layers": ["conv1", "fc2"]}
     config = TrainConfig.from_dict(given).resolve(1000)
     plain = TrainConfig().resolve(1000)
+    assert TrainConfig.from_dict({**given, "weights_layers": ["conv1"]}).weights_layers == "conv1"
     assert config.weights_layers == "conv1,fc2"
     names = ("optimizer", "lr", "backbone_lr_scale", "freeze_bn", "augment", "lr_schedule")
     assert [getattr(config, name) for name in names] == [getattr(plain, name) for name in names]

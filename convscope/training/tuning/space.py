@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, cast, get_origin
 
 from convscope import synonyms
 from convscope.errors import RequestError, nearest
@@ -117,6 +117,11 @@ def _check_name(name: str) -> None:
 
 
 def _parse(field: SettingField, values: str | Sequence[Value]) -> Range | Choices:
+    if all(get_origin(each) is tuple for each in field.members if each is not type(None)):
+        raise RequestError(
+            f"`search` cannot vary {field.name}, which has several numbers. Set it, and search "
+            "once for each."
+        )
     numbers = field.is_number and not field.choices
     found = _RANGE.fullmatch(values) if isinstance(values, str) else None
     if found is None:
