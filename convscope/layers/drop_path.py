@@ -65,7 +65,7 @@ class DropPath(nn.Module):
         survival = 1 - self.drop_prob
         if not self.training:
             return x if self.scale_by_keep else x * survival
-        draws = len(x) if self.per == "sample" else 1
+        draws = x.shape[0] if self.per == "sample" else 1
         survives = x.new_empty(draws, *(1,) * (x.ndim - 1)).bernoulli_(survival)
         return x * (survives / survival if self.scale_by_keep else survives)
 

@@ -129,7 +129,7 @@ class LocallyConnected2d(nn.Module):
             units = torch.baddbmm(self.bias.reshape(*filters.shape[:2], 1), filters, patches)
         if units.requires_grad:
             units.register_hook(_contiguous)
-        units = units.view(*self.output_size, self.out_channels, len(x))
+        units = units.view(*self.output_size, self.out_channels, x.shape[0])
         return units.permute(3, 2, 0, 1).contiguous()
 
     def _patches(self, x: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ class LocallyConnected2d(nn.Module):
 
         The batch is innermost, so that the copy moves runs of n numbers instead of single ones.
         """
-        count, (vertical, horizontal) = len(x), self.padding
+        count, (vertical, horizontal) = x.shape[0], self.padding
         x = F.pad(x.permute(1, 2, 3, 0), (0, 0, horizontal, horizontal, vertical, vertical))
         x = x.contiguous()
         for axis in (0, 1):

@@ -51,7 +51,7 @@ class LocalResponseNorm(nn.Module):
                 f"{self.groups} groups do not divide {maps} maps. Choose a number of groups that "
                 "does."
             )
-        grouped = x.reshape(len(x) * self.groups, maps // self.groups, *x.shape[2:])
+        grouped = x.reshape(x.shape[0] * self.groups, maps // self.groups, *x.shape[2:])
         normed = F.local_response_norm(grouped, self.n, self.n * self.alpha, self.beta, self.k)
         return normed.reshape(x.shape)
 

@@ -103,7 +103,8 @@ def _shortcut(kind: Shortcut, channels: int, filters: int, stride: int) -> nn.Mo
         layers["conv"] = nn.Conv2d(channels, filters, 1, stride, bias=False)
         layers["bn"] = nn.BatchNorm2d(filters)
     else:
-        layers["pool"] = nn.AvgPool2d(1 if kind == "A" else stride, stride, ceil_mode=True)
+        is_plain = kind == "A"  # no window of one unit is cut, and exporters trip over ceil_mode
+        layers["pool"] = nn.AvgPool2d(1 if is_plain else stride, stride, ceil_mode=not is_plain)
         layers["pad"] = nn.ZeroPad3d(
             (0, 0, 0, 0, 0, filters - channels)
         )  # its third axis: channels
