@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from convscope.arithmetic import geometry as geometry
     from convscope.card import Card as Card
     from convscope.checks.api import check as check
+    from convscope.conversion.api import export as export
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.evaluation.evaluate import evaluate as evaluate
     from convscope.evaluation.predict import predict as predict
@@ -46,6 +47,7 @@ _HOME = {
     "cross_validate": "convscope.training.folds.api",
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",
+    "export": "convscope.conversion.api",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
     "geometry": "convscope.arithmetic",
     "lab": "convscope.webapp.lab",
@@ -71,6 +73,7 @@ __all__ = [
     "cross_validate",
     "evaluate",
     "explain",
+    "export",
     "fully_convolutional",
     "geometry",
     "lab",

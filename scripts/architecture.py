@@ -29,14 +29,14 @@ LAYERS = (
         "gradients",
         "terms",
     ),
-    ("distributed", "mixed_precision"),
+    ("distributed", "engines", "mixed_precision"),
     ("layers", "data", "inference", "losses"),
-    ("zoo", "lanes", "recording"),
+    ("zoo", "lanes", "recording", "exported"),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo
     ("weights",),
     ("models",),  # a network with its card: from a run, from weights, or as it is
     ("evaluation", "summaries"),
-    ("reports", "explanation", "features", "recipes"),
+    ("reports", "explanation", "features", "recipes", "conversion"),
     ("checks",),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons"),

@@ -33,6 +33,7 @@ COMMANDS = {
     "tune": "Search for settings by trials on the validation images.",
     "evaluate": "Measure the accuracy of a trained network.",
     "predict": "Classify images with a trained network.",
+    "export": "Write a network for other programs, once it answers as PyTorch does.",
     "check": "Find what is wrong with a data set before training on it.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",

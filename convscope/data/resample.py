@@ -6,29 +6,30 @@ From 6 on Pillow averages blocks of pixels first, which is faster than either ke
 """
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch.nn.functional import interpolate
 
 from convscope.card import Interpolation
 from convscope.data.fit import Fit
 
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-_GAP = 3.0
+GAP = 3.0
 """Times the final size to which Pillow averages blocks before it interpolates."""
-_BLOCKS = 2 * _GAP  # the factor from which it does
+BLOCKS = 2 * GAP  # the factor from which it does
 
 
 def by_pillow(image: Image.Image, fit: Fit, interpolation: Interpolation) -> NDArray[np.uint8]:
     """Scale the box to (h, w) or (h, w, 3). A box may begin within a pixel."""
     height, width = fit.size
-    scaled = image.resize((width, height), _RESAMPLING[interpolation], fit.box, reducing_gap=_GAP)
+    scaled = image.resize((width, height), _RESAMPLING[interpolation], fit.box, reducing_gap=GAP)
     return np.asarray(scaled, dtype=np.uint8)
 
 
 def by_torch(image: Image.Image | NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
     """Scale the box, of whole pixels, bilinearly to (h, w) or (h, w, 3)."""
+    import torch  # noqa: PLC0415 -- exported networks answer without it
+    from torch.nn.functional import interpolate  # noqa: PLC0415
+
     left, top, right, bottom = map(int, fit.box)
     is_array = isinstance(image, np.ndarray)
     cut = image[top:bottom, left:right] if is_array else image.crop((left, top, right, bottom))
@@ -42,4 +43,4 @@ def by_torch(image: Image.Image | NDArray[np.uint8], fit: Fit) -> NDArray[np.uin
 
 def suits_torch(fit: Fit, interpolation: Interpolation) -> bool:
     """Whether `by_torch` gives what Pillow would, but for rounding, if the box has whole pixels."""
-    return interpolation == "bilinear" and max(fit.factors) < _BLOCKS
+    return interpolation == "bilinear" and max(fit.factors) < BLOCKS

@@ -30,8 +30,12 @@ def choose_resize_mode(sizes: Sequence[tuple[int, int]], input_size: tuple[int, 
     return "pad" if nearly_fill and len(set(sizes)) == 1 else "crop"
 
 
-def resize_image(decoded: DecodedImage, card: Card) -> NDArray[np.uint8]:
+def resize_image(
+    decoded: DecodedImage, card: Card, *, only_pillow: bool = False
+) -> NDArray[np.uint8]:
     """Bytes (height, width, channels) of an upright image, as the card says.
+
+    With `only_pillow`, PyTorch, which scales some images where it is faster, is not imported.
 
     Raises UnreadableImage for a deep image with values outside the card's range.
     """
@@ -39,12 +43,17 @@ def resize_image(decoded: DecodedImage, card: Card) -> NDArray[np.uint8]:
     if card.in_channels == 1 and not is_gray(image):
         image = to_bytes(image).convert("L")
     reduced = decoded if isinstance(decoded, ReducedImage) else None
-    pixels = _fitted(image, reduced, card).reshape(*card.input_size, -1)
+    may_torch = card.reading == "fast" and not only_pillow
+    pixels = _fitted(image, reduced, card, may_torch=may_torch).reshape(*card.input_size, -1)
     return pixels if pixels.shape[2] == card.in_channels else pixels.repeat(card.in_channels, 2)
 
 
 def _fitted(
-    image: Image.Image | NDArray[np.uint8], reduced: ReducedImage | None, card: Card
+    image: Image.Image | NDArray[np.uint8],
+    reduced: ReducedImage | None,
+    card: Card,
+    *,
+    may_torch: bool,
 ) -> NDArray[np.uint8]:
     """(h, w) or (h, w, 3) of the input's size, of an image that is `reduced`, if it is."""
     height, width = card.input_size
@@ -55,9 +64,11 @@ def _fitted(
     if card.resize_mode != "crop" and fit.size == file_size[::-1]:
         scaled = np.asarray(image)
     elif reduced is None:
-        scaled = _scale(image, fit, card, is_wide=min(fit.factors) >= 1)
+        is_wide = min(fit.factors) >= 1
+        scaled = _scale(image, fit, card, is_wide=is_wide, may_torch=may_torch)
     else:
-        scaled = _scale(image, fit.of_reduced(reduced), card, is_wide=False)
+        part = fit.of_reduced(reduced)
+        scaled = _scale(image, part, card, is_wide=False, may_torch=may_torch)
     if fit.size == card.input_size:
         return scaled
     canvas = np.zeros((height, width, *scaled.shape[2:]), np.uint8)
@@ -67,14 +78,14 @@ def _fitted(
 
 
 def _scale(
-    image: Image.Image | NDArray[np.uint8], fit: Fit, card: Card, *, is_wide: bool
+    image: Image.Image | NDArray[np.uint8], fit: Fit, card: Card, *, is_wide: bool, may_torch: bool
 ) -> NDArray[np.uint8]:
     """The box, scaled; where PyTorch scales, widened to whole pixels if `is_wide`.
 
     It is not widened where that could be seen: in an image that is enlarged, and in one of reduced
     size, each of whose pixels is many of the file's. Pillow's boxes begin within a pixel.
     """
-    if card.reading == "fast" and suits_torch(fit, card.interpolation):
+    if may_torch and suits_torch(fit, card.interpolation):
         fit = fit.of_whole_pixels() if is_wide else fit
         if all(side.is_integer() for side in fit.box):
             return by_torch(image, fit)

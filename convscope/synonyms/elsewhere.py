@@ -195,9 +195,8 @@ SENTENCES = {
     "agnostic_nms box dfl pose kobj rle angle dlog dgrad dlam overlap_mask mask_ratio "
     "retina_masks vid_stride stream_buffer tracker save_frames save_crop show_labels show_conf "
     "show_boxes line_width save_txt save_conf save_json embed visualize",
-    "There is no export; model.safetensors of a run holds the weights, and convscope.load(run) "
-    "gives the network to torch.onnx.": "export onnx simplify opset workspace dynamic optimize "
-    "tflite coreml",
+    "A finished training is exported by `convscope export RUN -o FOLDER`.": "export onnx simplify "
+    "opset workspace dynamic optimize tflite coreml",
     "It belongs to other kinds of networks.": "use_cache neftune_noise_alpha naflex_loader "
     "naflex_train_seq_lens naflex_max_seq_len naflex_patch_sizes naflex_patch_size_probs "
     "naflex_loss_scale naflex_patchify_channels_first feature_extractor_name image_processor_name "

@@ -7,6 +7,7 @@ COMMANDS = {
     "evaluate": "val test eval validate validation score assess measure",
     "tune": "sweep search hpo optimize optimise autotune hyperopt",
     "check": "lint clean dedup deduplicate audit doctor qa inspect_data",
+    "export": "convert onnx to_onnx openvino quantize",
     "predict": "infer inference classify apply label prediction predictions",
     "summary": "info describe inspect print architecture summarize summarise table layers "
     "torchinfo",
@@ -19,8 +20,6 @@ COMMANDS = {
 }  # fmt: skip
 
 COMMANDS_ELSEWHERE = {
-    "There is no export; model.safetensors of a run holds the weights, and convscope.load(run) "
-    "gives the network to torch.onnx.": "export convert onnx",
     "convscope is no server of predictions; `convscope predict RUN IMAGE...` answers, and "
     "`convscope lab` opens a page for people.": "serve server deploy api",
     "Times are not measured; `convscope summary NAME` counts parameters and multiply-adds.":
@@ -104,6 +103,7 @@ ATTRIBUTES = {
     "tune": "sweep search optimize hpo hyperparameter_search",
     "cross_validate": "cross_val_score cross_val_predict cross_validation kfold cv",
     "evaluate": "val test eval validate score",
+    "export": "convert onnx to_onnx openvino quantize",
     "predict": "infer inference classify",
     "explain": "why trace interpret",
     "summary": "info describe summarize summarise",

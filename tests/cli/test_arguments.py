@@ -268,7 +268,6 @@ geometry 28 -k 3 --bias                    ! unless --no-bias is set
 models --filter vgg                        ! A pattern stands by itself: `convscope models "vgg*"`
 resume r --lr 0.1                          ! its own settings
 lab --share                                ! --host says otherwise
-export r                                   ! torch.onnx
 serve r                                    ! convscope predict RUN
 benchmark r                                ! multiply-adds
 sweep photos --search lr=1..2              = tune photos --search lr=1..2

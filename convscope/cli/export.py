@@ -1,0 +1,110 @@
+"""`convscope export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from convscope.cli.messages import in_flags
+from convscope.cli.options import (
+    ClassNames,
+    InputSize,
+    Int,
+    Json,
+    Mean,
+    OwnCode,
+    PretrainedWeights,
+    Std,
+    Threads,
+    Trust,
+)
+from convscope.cli.terminal import print_json
+from convscope.conversion.api import Exported
+from convscope.conversion.api import export as export_model
+from convscope.words.screen import Screen, cell
+
+
+def export(
+    run: str,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    engine: str = "auto",
+    model: OwnCode = None,
+    trust: Trust = False,
+    weights: PretrainedWeights = None,
+    class_names: ClassNames = None,
+    input_size: InputSize = None,
+    mean: Mean = None,
+    std: Std = None,
+    batch_size: Int = 1,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Write a network for other programs, as ONNX, once it was seen to answer as PyTorch does.
+
+    Parameters
+    ----------
+    run
+        A run folder, or a network as for predict.
+    output
+        The folder to write.
+    engine
+        Which engine shall run it: onnxruntime, openvino, or auto, the fastest of those installed.
+    batch_size
+        Images at a time, for which the engines are timed.
+    """
+    exported = export_model(
+        run,
+        output,
+        engine=engine,
+        model=model,
+        trust=trust,
+        weights=weights,
+        class_names=class_names,
+        input_size=input_size,
+        mean=mean,
+        std=std,
+        batch_size=batch_size,
+        threads=threads,
+    )
+    if json:
+        print_json(_facts(exported))
+        return
+    screen = Screen()
+    screen.print(_table(exported))
+    screen.say(f"Wrote {exported.path}. Next: convscope predict {exported.path} IMAGE")
+    errors = Screen(stderr=True)
+    for note in exported.notes:
+        errors.say(in_flags(note))
+
+
+def _facts(exported: Exported) -> dict[str, object]:
+    return {
+        "path": str(exported.path),
+        "engine": exported.engine,
+        "engines": {
+            name: {**exported.parity[name].to_dict(), **exported.times[name].to_dict()}
+            for name in exported.times
+        },
+        "notes": [in_flags(note) for note in exported.notes],
+    }
+
+
+def _table(exported: Exported) -> Table:
+    table = Table("engine", box=None, pad_edge=False)
+    for title in ("p50", "p95", "images/s", "difference", "from files"):
+        table.add_column(title, justify="right")
+    for name, times in sorted(exported.times.items(), key=lambda item: item[1].p50):
+        parity = exported.parity[name]
+        cells = [
+            name,
+            f"{times.p50 * 1000:.2f} ms",
+            f"{times.p95 * 1000:.2f} ms",
+            f"{times.rate:.0f}",
+            f"{parity.logits:.0e}",
+            f"{max(parity.files, parity.images or 0):.0e}",
+        ]
+        table.add_row(*map(cell, cells))
+    return table

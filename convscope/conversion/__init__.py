@@ -1,0 +1,1 @@
+"""Write a network for other programs: only what answers as it does."""

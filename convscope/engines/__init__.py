@@ -1,0 +1,70 @@
+"""What runs an exported network: one module per engine; none of them imports PyTorch.
+
+An engine is opened for a file and a number of threads, and then maps float32 (n, c, h, w), the
+normalized images, to float32 (n, classes), what the network returns.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.errors import RequestError
+
+EngineName = Literal["onnxruntime", "openvino"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+
+Batch = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """A network that is ready to run."""
+
+    def __call__(self, images: Batch, /) -> Batch:
+        """What the network returns, float32 (n, classes), for images (n, c, h, w)."""
+        ...
+
+
+FILES: dict[EngineName, str] = {
+    "onnxruntime": "model.onnx",
+    "openvino": "model.xml",
+}
+"""The file of an exported folder that each engine opens."""
+
+
+def is_installed(name: EngineName) -> bool:
+    """Whether the engine's package is there; it is not imported."""
+    return find_spec(name) is not None
+
+
+def installed_version(name: EngineName) -> str:
+    """The version of an engine's package. Raises RequestError where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError as error:
+        raise RequestError(_missing(name)) from error
+
+
+def open_engine(name: EngineName, model: Path | bytes, *, threads: int) -> Engine:
+    """Load a network into an engine, for `threads` threads.
+
+    Args:
+        model: the file, see FILES, or for onnxruntime and openvino the bytes of an ONNX file.
+
+    Raises RequestError where the engine is not installed, or refuses the file.
+    """
+    if not is_installed(name):
+        raise RequestError(_missing(name))
+    module = import_module(f"convscope.engines.{name}_engine")
+    opened: Callable[..., Engine] = module.open_model
+    return opened(model, threads=threads)
+
+
+def _missing(name: EngineName) -> str:
+    extra = "export" if name == "onnxruntime" else name
+    return f"{name} is not installed: `pip install 'convscope[{extra}]'`."

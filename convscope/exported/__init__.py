@@ -1,0 +1,1 @@
+"""An exported network: a folder that answers without PyTorch."""
