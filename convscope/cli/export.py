@@ -15,6 +15,7 @@ from convscope.cli.options import (
     Mean,
     OwnCode,
     PretrainedWeights,
+    Published,
     Std,
     Threads,
     Trust,
@@ -34,6 +35,7 @@ def export(
     model: OwnCode = None,
     trust: Trust = False,
     weights: PretrainedWeights = None,
+    pretrained: Published = False,
     class_names: ClassNames = None,
     input_size: InputSize = None,
     mean: Mean = None,
@@ -62,6 +64,7 @@ def export(
         model=model,
         trust=trust,
         weights=weights,
+        pretrained=pretrained,
         class_names=class_names,
         input_size=input_size,
         mean=mean,
@@ -84,10 +87,7 @@ def _facts(exported: Exported) -> dict[str, object]:
     return {
         "path": str(exported.path),
         "engine": exported.engine,
-        "engines": {
-            name: {**exported.parity[name].to_dict(), **exported.times[name].to_dict()}
-            for name in exported.times
-        },
+        "engines": {one.engine: one.to_dict() for one in exported.candidates},
         "notes": [in_flags(note) for note in exported.notes],
     }
 
@@ -96,10 +96,11 @@ def _table(exported: Exported) -> Table:
     table = Table("engine", box=None, pad_edge=False)
     for title in ("p50", "p95", "images/s", "difference", "from files"):
         table.add_column(title, justify="right")
-    for name, times in sorted(exported.times.items(), key=lambda item: item[1].p50):
-        parity = exported.parity[name]
+    for candidate in exported.candidates:
+        times, parity = candidate.times, candidate.parity
+        assert times is not None  # it agrees, and so it was timed
         cells = [
-            name,
+            candidate.engine,
             f"{times.p50 * 1000:.2f} ms",
             f"{times.p95 * 1000:.2f} ms",
             f"{times.rate:.0f}",

@@ -7,7 +7,7 @@ from torch import nn
 
 import convscope
 from convscope.card import Card
-from convscope.conversion import api, network_graph
+from convscope.conversion import draft, network_graph
 from convscope.conversion.pooling import translations
 from convscope.errors import NetworkError, RequestError, WorkError
 
@@ -44,7 +44,7 @@ def export(net, folder, **settings):
 
 def test_what_agrees_is_written(tmp_path):
     exported = export(Small(), tmp_path)
-    assert exported.parity["onnxruntime"].logits < 1e-6
+    assert exported.candidates[0].parity.logits < 1e-6
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "README.md", "card.json", "export.json", "images.onnx", "model.onnx", "parity.json",
     }  # fmt: skip
@@ -71,7 +71,7 @@ class Cut(nn.Module):
 
 @pytest.mark.parametrize("pool", [Sum(), nn.AvgPool2d(3, 2, 1, ceil_mode=True), Cut()])
 def test_pooling_that_other_exports_lose_is_kept(tmp_path, pool):
-    assert export(Small(pool), tmp_path).parity["onnxruntime"].logits < 1e-6
+    assert export(Small(pool), tmp_path).candidates[0].parity.logits < 1e-6
 
 
 def test_a_dropped_divisor_is_found_and_its_layer_named(tmp_path, monkeypatch):
@@ -87,7 +87,7 @@ def test_a_network_in_train_mode_is_found(tmp_path, monkeypatch):
         return net.train()
 
     net = Small(nn.Sequential(nn.MaxPool2d(2), nn.Dropout(0.5)))
-    monkeypatch.setattr(api, "exportable", exported_in_train_mode)
+    monkeypatch.setattr(draft, "exportable", exported_in_train_mode)
     with pytest.raises(NetworkError, match="behaves as in training"):
         export(net, tmp_path)
     assert [*tmp_path.iterdir()] == []

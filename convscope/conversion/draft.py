@@ -1,0 +1,84 @@
+"""The folder of an exported network while it is written and compared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from convscope.card import Card
+from convscope.conversion.image_graph import IMAGES, PROBABILITIES, image_graph
+from convscope.conversion.libraries import onnx_library
+from convscope.conversion.network_graph import exportable, network_graph
+from convscope.engines import is_installed
+from convscope.models import OpenedModel
+from convscope.version import __version__
+from convscope.words import visible
+from convscope.words.json_text import to_json
+
+if TYPE_CHECKING:
+    import onnx
+
+MODEL_FILE, IMAGES_FILE = "model.onnx", "images.onnx"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A network that is being exported.
+
+    Attributes:
+        opened: the network and what is known of it, as it was handed over.
+        net: a copy in eval mode, float32 on the CPU.
+        network: the same as ONNX.
+        folder: with the files that are written so far.
+        threads: for which engines are opened.
+    """
+
+    opened: OpenedModel
+    net: nn.Module
+    network: "onnx.ModelProto"
+    folder: Path
+    threads: int
+
+    @classmethod
+    def of(cls, opened: OpenedModel, folder: Path, *, threads: int) -> "Draft":
+        """Write the two ONNX files. Raises NetworkError where the network cannot be written."""
+        net, card = exportable(opened.net), opened.card
+        network = network_graph(net, (card.in_channels, *card.input_size), len(card.classes))
+        _add_metadata(network, opened)
+        (folder / MODEL_FILE).write_bytes(network.SerializeToString())
+        (folder / IMAGES_FILE).write_bytes(image_graph(network, card).SerializeToString())
+        return cls(opened, net, network, folder, threads)
+
+    @property
+    def card(self) -> Card:
+        return self.opened.card
+
+    def image_engine(self) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None:
+        """`images.onnx` in ONNX Runtime: uint8 (n, h, w, 3) to probabilities (n, classes)."""
+        if not is_installed("onnxruntime"):
+            return None
+        from convscope.engines.onnxruntime_engine import open_session  # noqa: PLC0415 -- an extra
+
+        session: Any = open_session(self.folder / IMAGES_FILE, threads=self.threads)
+
+        def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return session.run([PROBABILITIES], {IMAGES: images})[0]
+
+        return run
+
+
+def _add_metadata(network: "onnx.ModelProto", opened: OpenedModel) -> None:
+    """Classes and card travel inside, for programs that have the file alone."""
+    onnx_library().helper.set_model_props(
+        network,
+        {
+            "name": visible(opened.name),
+            "classes": to_json(list(opened.card.classes)),
+            "card": opened.card.to_json(),
+            "made_with": f"convscope {__version__}",
+        },
+    )
