@@ -13,6 +13,7 @@ from torch import nn
 from convscope.data.augmentation.own_function import Transform
 from convscope.data.dataset import Dataset
 from convscope.data.folds import Fold
+from convscope.data.loaded import LoadedDataset
 from convscope.data.source import DataLike, open_source
 from convscope.data.split import write_splits
 from convscope.distributed.group import ALONE, Group
@@ -59,7 +60,7 @@ from convscope.training.prepare import (
 )
 from convscope.training.recipe import announcement
 from convscope.training.run_config import check_disk_space, problems_csv, run_config
-from convscope.training.source_warnings import warn_of_files
+from convscope.training.source_warnings import warn_of_blank, warn_of_files
 from convscope.training.tasks import settle_task
 from convscope.training.trainer import Trainer
 from convscope.training.whitening import fit_whitening
@@ -183,7 +184,7 @@ def prepared(
             loaded = load_checked(dataset, card, config, watching, group)
         loaded = settle_duplicates(opened, loaded, config, user, fold)
         num_images = len(loaded.dataset.indices("train"))
-        config = _resolved(config, asked, loaded.dataset, user)
+        config = _resolved(config, asked, loaded, user)
         splits = write_splits(loaded.dataset)
         card = finalize_preprocessing(card, loaded, splits, config, start)
         torch.manual_seed(config.seed)
@@ -234,11 +235,12 @@ def _device(config: TrainConfig, user: CallbackList, group: Group) -> torch.devi
 
 
 def _resolved(
-    config: TrainConfig, asked: TrainConfig, dataset: Dataset, user: CallbackList
+    config: TrainConfig, asked: TrainConfig, loaded: LoadedDataset, user: CallbackList
 ) -> TrainConfig:
-    """The settings with nothing open; told are imbalance and what fine-tuning decided."""
-    num_images = len(dataset.indices("train"))
-    _tell_imbalance(dataset, num_images, user)
+    """The settings with nothing open; told: imbalance, blank images, what fine-tuning decided."""
+    num_images = len(loaded.dataset.indices("train"))
+    _tell_imbalance(loaded.dataset, num_images, user)
+    warn_of_blank(loaded, user)
     config = config.resolve(num_images, default_lr=default_lr(config.model))
     if config.fine_tunes and (recipe := describe_recipe(vars(config), vars(asked))):
         user.message(recipe)

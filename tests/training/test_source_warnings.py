@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import convscope
 from convscope.card import Card
 from convscope.data.fit_losses import FitLoss, describe_losses
 from convscope.data.folder import read_folder
+from convscope.errors import WorkError
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.source_warnings import warn_of_files
+from tests.conftest import make_image_folder
 
 
 def card(mode="crop", size=(32, 32), **more):
@@ -126,3 +129,37 @@ def test_splits_from_other_sources_are_told(tmp_path):
     [told] = messages.texts
     assert "alone tells its split for 100%" in told
     assert "the splits come from different sources" in told
+
+
+class Told(Messages):
+    """Ends the training before its first step."""
+
+    def on_fit_start(self, state, event):
+        raise ValueError("seen")
+
+
+def told_of(folder, out, **settings):
+    told = Told()
+    with pytest.raises(WorkError, match="seen"):
+        convscope.train(
+            str(folder), out=out, model="tinyvgg", input_size=16, callbacks=[told],
+            progress=False, **settings,
+        )  # fmt: skip
+    return [text for text in told.texts if " blank, " in text or " tiny, " in text]
+
+
+@pytest.mark.parametrize("cache", ["ram", "none"])
+def test_blank_and_tiny_images_are_told_with_a_number_an_example_and_a_remedy(tmp_path, cache):
+    folder = make_image_folder(tmp_path / "fruit", ("apple", "plum"), each=20)
+    assert told_of(folder, tmp_path / "good", cache=cache) == []
+    Image.new("RGB", (10, 12), (90, 90, 90)).save(folder / "apple" / "03.png")
+    noisy = 250 + np.random.default_rng(0).integers(0, 5, (12, 10, 3))
+    Image.fromarray(noisy.astype(np.uint8)).save(folder / "plum" / "04.png")
+    Image.new("RGB", (1, 2), (9, 9, 9)).save(folder / "plum" / "05.png")
+    tiny, blank = told_of(folder, tmp_path / "bad", cache=cache, resize_mode="stretch")
+    assert tiny.startswith(
+        "fruit: 1 of 40 images is tiny, less than a quarter of the usual 10 pixels, such as "
+    )
+    assert "05.png (1x2). Remove them" in tiny
+    assert blank.startswith("fruit: 3 of 40 images are blank, of one shade, such as ")
+    assert "03.png. Remove them, or say why they are there; `convscope check` shows all." in blank
