@@ -160,6 +160,18 @@ def test_every_setting_has_an_effect_and_every_network_is_there(name):
         assert ZOO[config.model].num_classes == recipe.classes
 
 
+def test_the_modern_recipe_has_torchvisions_figures_and_its_average_of_the_weights():
+    models = pytest.importorskip("torchvision").models
+    metrics = models.ResNet50_Weights.IMAGENET1K_V2.meta["_metrics"]["ImageNet-1K"]
+    figure = read_recipe("modern-imagenet").published["resnet50"]
+    assert figure["error"] == pytest.approx(100 - metrics["acc@1"], abs=0.005)
+    assert figure["top5_error"] == pytest.approx(100 - metrics["acc@5"], abs=0.005)
+    config = config_of("modern-imagenet")
+    every = 32  # steps, and a decay of 0.99998 for one epoch of one image a step
+    decay = 1 - (1 - 0.99998) * config.images_per_step * every / config.epochs
+    assert config.ema == pytest.approx(decay ** (1 / every), abs=5e-6)
+
+
 def test_what_is_given_wins_and_an_unknown_recipe_names_the_nearest():
     config = config_of("wrn-cifar10", epochs=3, lr=0.05, crop_padding_mode="constant")
     assert (config.epochs, config.lr, config.crop_padding_mode) == (3, 0.05, "constant")
