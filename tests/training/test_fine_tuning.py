@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 
 import convscope
 from benchmarks.fine_tune import by_hand, ours, packaged_weights
+from benchmarks.fundus import FUNDUS_CLASSES, FundusCamera, draw_fundus, write_fundus
 from benchmarks.outlines import write_outlines
 from convscope.runs.folder import Run
 from convscope.training.callbacks.freeze import LayerFreezing
@@ -145,6 +147,29 @@ def test_a_run_that_began_before_keeps_its_batch_norm():
     config = TrainConfig(weights="x.pth").resolve(100).to_dict()
     del config["freeze_bn"]  # as an earlier version wrote it
     assert not TrainConfig.from_dict(config).freeze_bn
+
+
+def test_generated_photographs_of_eyes_are_the_same_again_and_differ_by_lesions(tmp_path):
+    for name in ("a", "b"):
+        write_fundus(tmp_path / name, train=4, test=4, size=64)
+    files = sorted(path.relative_to(tmp_path / "a") for path in tmp_path.glob("a/*/*/*.jpg"))
+    assert len(files) == 2 * len(FUNDUS_CLASSES) * 4
+    assert all(
+        (tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files
+    )
+    plain = dict(exposure=1.0, gamma=1.0, blur=0.2, noise=0.0, vignette=0.0, radius=0.45, shift=0.0)
+    camera = FundusCamera(cast=np.ones(3), **plain)
+    pictures = [
+        np.asarray(draw_fundus(name, camera, 128, np.random.default_rng(1)), float)
+        for name in FUNDUS_CLASSES
+    ]
+    for picture in pictures:  # dark around the disc
+        assert picture[:4, :4].mean() < 20 < picture[56:72, 56:72].mean()
+    cataract, glaucoma, normal, retinopathy = pictures
+    contrast = [np.abs(np.diff(picture, axis=0)).mean() for picture in (cataract, normal)]
+    assert contrast[0] < contrast[1]
+    assert np.abs(glaucoma - normal).max() > 30
+    assert np.abs(retinopathy - normal).max() > 30
 
 
 @pytest.fixture(scope="module")
