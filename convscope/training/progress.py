@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from convscope.training.callbacks.base import Callback
+from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.notebook_progress import NotebookProgress
 
 if TYPE_CHECKING:
@@ -22,6 +22,15 @@ def watched(*, progress: bool) -> Generator[Sequence[Callback]]:
     display = NotebookProgress(_Shown) if is_notebook() else terminal_progress()
     with display:
         yield [display]
+
+
+def show_notes(notes: Sequence[str], *, progress: bool) -> None:
+    """Show sentences about a call before its trainings begin, where progress is shown."""
+    if not notes:
+        return
+    with watched(progress=progress) as watchers:
+        for note in notes:
+            CallbackList(watchers).message(note)
 
 
 def is_notebook() -> bool:

@@ -11,14 +11,14 @@ from convscope.data.source import DataLike
 from convscope.errors import RequestError
 from convscope.runs.own_code import HANDED_OVER, is_own_code, named_by_file
 from convscope.training.api import take_objects
-from convscope.training.callbacks.base import Callback, CallbackList
+from convscope.training.callbacks.base import Callback
 from convscope.training.config import TrainConfig
 from convscope.training.folds.folder import FoldsFolder
 from convscope.training.folds.loop import CrossValidation, Watch
 from convscope.training.folds.result import CrossValidationResult
 from convscope.training.keywords import TrainSettings
 from convscope.training.own_augmentation import is_own
-from convscope.training.progress import watched
+from convscope.training.progress import show_notes, watched
 from convscope.training.recipe import requested_config
 from convscope.training.setting import settings_of
 from convscope.training.signature import takes_settings
@@ -66,10 +66,7 @@ def cross_validate(
         lambda: watched(progress=progress),
         callbacks,
     )
-    if notes:
-        with watched(progress=progress) as watchers:
-            for note in notes:
-                CallbackList(watchers).message(note)
+    show_notes(notes, progress=progress)
     folder = None if fixed["out"] is None else Path(fixed["out"])
     return validation.run(fixed["folds"], fixed["repeats"], folder)
 

@@ -8,11 +8,11 @@ from typing import Any, Unpack
 from convscope import synonyms
 from convscope.data.source import DataLike
 from convscope.training.api import take_objects
-from convscope.training.callbacks.base import Callback, CallbackList
+from convscope.training.callbacks.base import Callback
 from convscope.training.config import TrainConfig
 from convscope.training.folds.api import named_again
 from convscope.training.keywords import TrainSettings
-from convscope.training.progress import watched
+from convscope.training.progress import show_notes, watched
 from convscope.training.recipe import requested_config
 from convscope.training.setting import settings_of
 from convscope.training.signature import takes_settings
@@ -67,10 +67,7 @@ def tune(
         lambda: watched(progress=progress),
         callbacks,
     )
-    if notes:
-        with watched(progress=progress) as watchers:
-            for note in notes:
-                CallbackList(watchers).message(note)
+    show_notes(notes, progress=progress)
     del fixed["data"]
     fixed["out"] = None if fixed["out"] is None else Path(fixed["out"])
     return tuning.run(search, **fixed)
