@@ -22,6 +22,7 @@ from convscope.training.callbacks import loggers as logging_callbacks
 from convscope.training.callbacks.base import Callback
 from convscope.training.loggers import background, choice
 from convscope.training.loggers.base import LoggedRun, Logger, Point, read_id, write_id
+from tests.training.mlflow_server import tracking_server
 from tests.training.small import Act, train
 
 STEPS, EPOCHS = 30, 3
@@ -377,6 +378,51 @@ def test_mlflow_reads_every_step_once_also_after_a_kill(tmp_path, monkeypatch):
     convscope.resume(killed, trust=True, progress=False)  # goes on with the same run
     assert sorted(steps("step/loss")) == [*range(1, STEPS + 1)]
     assert steps("val/loss") == [10, 20, 30]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # MLflow's own, of what it uses
+def test_mlflow_logs_to_a_server_and_a_resume_sends_no_step_twice(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    with tracking_server() as (store, address):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        mlflow.set_tracking_uri(address)
+        acts = Act(
+            (1, lambda: wait_for(tmp_path / "run" / "mlflow.json")),
+            (15, lambda: os.kill(os.getpid(), signal.SIGINT)),
+        )
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", log="mlflow", callbacks=[acts], progress=False)
+        assert store.run["status"] == "KILLED"
+        convscope.resume(tmp_path / "run", trust=True, progress=False)
+        mlflow.set_tracking_uri(None)
+    assert store.run["status"] == "FINISHED"
+    assert store.experiments == {"convscope": "7"}
+    assert store.requests.count("runs/create") == 1
+    assert store.params["batch_size"] == "128"
+    for name in ("step/loss", "val/loss", "test/loss"):
+        steps = [one["step"] for one in store.metrics if one["key"] == name]
+        assert steps == sorted({*steps})
+        assert steps
+    lines = Run.open(tmp_path / "run").read_metrics()
+    sent = [one["value"] for one in store.metrics if one["key"] == "val/loss"]
+    assert sent == pytest.approx([line["val_loss"] for line in lines])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # MLflow's own, of what it uses
+def test_a_server_of_mlflow_that_is_gone_harms_no_training(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    with tracking_server() as (_, address):
+        pass
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    mlflow.set_tracking_uri(address)
+    notes = Act()
+    result = train(tmp_path / "run", log="mlflow", callbacks=[notes], progress=False)
+    mlflow.set_tracking_uri(None)
+    assert result.test.top1 > 0
+    assert sum("MLflow" in note for note in notes.notes) == 1
 
 
 def wait_for(path):
