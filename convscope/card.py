@@ -8,8 +8,8 @@ from convscope.errors import RequestError
 from convscope.strict import checked, parse_json
 from convscope.words.json_text import to_json
 
-VERSION = 3
-"""2 has `reading`, 3 `task`; cards of earlier versions are read, too."""
+VERSION = 4
+"""2 has `reading`, 3 `task`, 4 `temperature` and `thresholds`; cards of earlier versions are read."""
 
 _HIGH_BYTES = (0, 0xFFFF)  # the value range of cards that state none
 
@@ -17,6 +17,14 @@ MAX_SIDE, MAX_PIXELS = 100_000, 2**24
 """The largest side of a network's input, and its largest area: that of 4096x4096."""
 
 _SIZES = f"sides of 1 to {MAX_SIDE:,}, at most {MAX_PIXELS:,} pixels"
+
+THRESHOLD = 0.5
+"""The probability from which on a label is predicted, where the card states no other."""
+
+MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-3, 1e3
+
+_TEMPERATURES = f"{MIN_TEMPERATURE:g} to {MAX_TEMPERATURE:g}"
+_THRESHOLDS = "they are for task='multi-label', one above 0 and below 1 for each class"
 
 MAX_MEAN = 1000.0
 MIN_STD, MAX_STD = 1e-6, 1000.0
@@ -77,6 +85,11 @@ class Card:
         std: per channel, by which the difference is divided; within MIN_STD..MAX_STD.
         output: whether the network returns logits or probabilities.
         task: what the outputs mean; a card without it was written when an image had one class.
+        temperature: by which logits are divided before the softmax, or the sigmoid; above 1 it
+            makes probabilities less certain, and changes no order. Within
+            MIN_TEMPERATURE..MAX_TEMPERATURE, and 1 where the network returns probabilities.
+        thresholds: the probability of each label, in the order of the classes, from which on it is
+            predicted, where an image may have several; None: THRESHOLD for each.
         value_range: the values of images of more than 8 bits that become black and white, as
             (0, 4095) for 12 bits; None: each image's own. A card without it was written when 16
             bits kept their high byte.
@@ -96,6 +109,8 @@ class Card:
     reading: Reading = "whole"
     output: NetworkOutput = "logits"
     task: TaskName = "single-label"
+    temperature: float = 1.0
+    thresholds: tuple[float, ...] | None = None
     value_range: tuple[int, int] | None = None
     window: tuple[float, float] | None = None
     to_gray: Literal["luma-601"] = "luma-601"
@@ -140,6 +155,23 @@ class Card:
                 f"has task={self.task!r}; allowed: {get_args(TaskName)}",
             ),
             (
+                not MIN_TEMPERATURE <= self.temperature <= MAX_TEMPERATURE,
+                f"has the impossible temperature {self.temperature}; allowed: {_TEMPERATURES}",
+            ),
+            (
+                self.temperature != 1 and self.output == "probabilities",
+                "has a temperature, which is for logits, and output='probabilities'",
+            ),
+            (
+                self.thresholds is not None
+                and (
+                    self.task != "multi-label"
+                    or len(self.thresholds) != len(self.classes)
+                    or not all(0 < threshold < 1 for threshold in self.thresholds)
+                ),
+                f"has thresholds={self.thresholds}; {_THRESHOLDS}",
+            ),
+            (
                 self.resize_size is not None and self.resize_size > MAX_SIDE,
                 f"has the impossible resize_size {self.resize_size}; allowed: up to {MAX_SIDE:,}",
             ),
@@ -169,6 +201,11 @@ class Card:
         for is_wrong, problem in problems:
             if is_wrong:
                 raise RequestError(f"The card {problem}.")
+
+    @property
+    def label_thresholds(self) -> tuple[float, ...]:
+        """The probability from which on each label is predicted."""
+        return self.thresholds or (THRESHOLD,) * len(self.classes)
 
     def to_dict(self) -> dict[str, Any]:
         """The card as values of JSON, with a version."""

@@ -8,9 +8,6 @@ from torch import Tensor, nn
 
 from convscope.card import Card
 
-THRESHOLD = 0.5
-"""The probability from which on a label is predicted, where an image may have several."""
-
 _TOLERANCE = 1e-3  # of a sum of probabilities, in half precision too
 
 
@@ -30,25 +27,26 @@ def inference_mode(net: nn.Module) -> Generator[None]:
 def probabilities(output: Tensor, card: Card) -> Tensor:
     """Probabilities of the classes, float64 (..., classes), from what a network returned.
 
-    The softmax of logits; where an image has several labels, the sigmoid of each. Probabilities,
-    where the card says that the network returns these, as they are.
+    The softmax of logits, divided by the card's temperature; where an image has several labels, the
+    sigmoid of each. Probabilities, where the card says that the network returns these, as they are.
     """
     values = output.double()
     if card.output == "probabilities":
         return values
+    values = values / card.temperature
     return values.sigmoid() if card.task == "multi-label" else values.softmax(-1)
 
 
 def to_logits(output: Tensor, card: Card) -> Tensor:
     """Logits (..., classes) for the loss, from what a network returned.
 
-    Logits as they are. Of probabilities p the logarithm: softmax(ln p) = p, so the cross-entropy
-    is -ln p of the true class; what is below the smallest normal float32 counts as that. Where an
-    image has several labels, ln p - ln(1 - p), whose sigmoid is p. A network that ends so in eval
-    mode only returns logits in training, which stay as they are.
+    Logits, divided by the card's temperature. Of probabilities p the logarithm: softmax(ln p) = p,
+    so the cross-entropy is -ln p of the true class; what is below the smallest normal float32
+    counts as that. Where an image has several labels, ln p - ln(1 - p), whose sigmoid is p. A
+    network that ends so in eval mode only returns logits in training, which stay as they are.
     """
     if card.output == "logits":
-        return output
+        return output if card.temperature == 1 else output / card.temperature
     tiny = torch.finfo(torch.float32).tiny
     if card.task == "multi-label":
         if not are_fractions(output):

@@ -46,6 +46,33 @@ def test_a_card_of_version_1_reads_images_whole():
     assert CARD.reading == "whole"
 
 
+def test_a_card_of_version_3_has_no_temperature_and_no_thresholds():
+    fields = json.loads(CARD.to_json())
+    assert (fields.pop("temperature"), fields.pop("thresholds")) == (1.0, None)
+    assert Card.from_json(json.dumps({**fields, "version": 3})) == CARD
+
+
+def test_labels_have_their_own_thresholds_or_one_half():
+    labels = replace(CARD, task="multi-label")
+    assert set(labels.label_thresholds) == {0.5}
+    own = tuple(0.1 + 0.5 / len(CARD.classes) * k for k in range(len(CARD.classes)))
+    assert replace(labels, thresholds=own).label_thresholds == own
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"temperature": 0.0}, "impossible temperature"),
+        ({"temperature": 2.0, "output": "probabilities"}, "which is for logits"),
+        ({"thresholds": (0.5,) * 3}, "they are for task='multi-label'"),
+        ({"thresholds": (0.5,), "task": "multi-label"}, "one above 0 and below 1 for each class"),
+    ],
+)
+def test_impossible_temperatures_and_thresholds_are_told(changes, problem):
+    with pytest.raises(RequestError, match=problem):
+        replace(CARD, **changes)
+
+
 def test_a_card_of_version_2_is_of_one_class_for_each_image():
     fields = json.loads(replace(CARD, task="ordinal").to_json())
     assert Card.from_json(json.dumps(fields)).task == "ordinal"
@@ -95,7 +122,7 @@ def test_any_class_names_round_trip(names):
         ("provenance", {"network": 1}, "provenance.network must be text, not 1"),
         ("reading", "quick", "reading must be 'whole' or 'fast', not 'quick'"),
         ("task", "multilabel", "task must be 'single-label' or 'multi-label' or 'ordinal'"),
-        ("version", 4, "version 4; this convscope reads 1 to 3"),
+        ("version", 5, "version 5; this convscope reads 1 to 4"),
         ("version", 0, "version 0"),
         ("extra", 1, "unknown key 'extra'"),
     ],

@@ -16,7 +16,7 @@ from convscope.explanation.explanation import Explanation
 from convscope.explanation.grid import find_filter, map_text, read_grid, record_grid
 from convscope.explanation.recording import Recording
 from convscope.explanation.rendering.text import im2col_text
-from convscope.inference import THRESHOLD, probabilities
+from convscope.inference import probabilities
 from convscope.runs.own_code import Consent
 from convscope.words.screen import Screen, cell
 
@@ -187,7 +187,7 @@ def _print_prediction(screen: Screen, recorded: RecordedImage) -> None:
         return
     probs = probabilities(output, recorded.card)
     if recorded.card.task == "multi-label":  # each has a probability of its own
-        count = int((probs >= THRESHOLD).sum())
+        count = int((probs >= probs.new_tensor(recorded.card.label_thresholds)).sum())
         top = [int(k) for k in probs.argsort(descending=True)[: max(3, count)]]
     else:
         count, top = 1, [int(k) for k in probs.argsort(descending=True)[:3]]

@@ -14,7 +14,6 @@ from convscope.card import Card
 from convscope.conversion.libraries import onnx_library
 from convscope.conversion.network_graph import INPUT, LOGITS, OPSET
 from convscope.data.resample import BLOCKS, GAP
-from convscope.inference import THRESHOLD
 
 if TYPE_CHECKING:
     import onnx
@@ -71,11 +70,12 @@ def _after(card: Card) -> str:
     """What the network returns, (n, classes), to probabilities and what follows from them."""
     count, is_several = len(card.classes), card.task == "multi-label"
     activation = "Sigmoid" if is_several else "Softmax <axis = 1>"
-    lines = f"probabilities = {activation if card.output == 'logits' else 'Identity'} (raw)\n"
+    lines = _constant("temperature", [card.temperature], ()) + "cooled = Div (raw, temperature)\n"
+    lines += f"probabilities = {activation if card.output == 'logits' else 'Identity'} (cooled)\n"
     results = f"float[n, {count}] probabilities"
     if is_several:
-        lines += f"threshold = Constant <value = float {{{THRESHOLD}}}> ()\n"
-        lines += "labels = GreaterOrEqual (probabilities, threshold)\n"
+        lines += _constant("thresholds", list(card.label_thresholds), (count,))
+        lines += "labels = GreaterOrEqual (probabilities, thresholds)\n"
         results += f", bool[n, {count}] labels"
     else:
         lines += "label = ArgMax <axis = 1, keepdims = 0> (probabilities)\n"
@@ -410,6 +410,6 @@ def _by_axis(lines: str) -> str:
 
 
 def _constant(name: str, values: list[float], shape: tuple[int, ...]) -> str:
-    sides = ", ".join(map(str, shape))
+    sides = f"[{', '.join(map(str, shape))}]" if shape else ""
     numbers = ", ".join(f"{value:.9e}" for value in values)
-    return f"{name} = Constant <value = float[{sides}] {{{numbers}}}> ()\n"
+    return f"{name} = Constant <value = float{sides} {{{numbers}}}> ()\n"

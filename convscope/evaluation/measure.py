@@ -21,7 +21,7 @@ from convscope.evaluation.multi_label import (
     MultiLabelMetrics,
 )
 from convscope.forward import call_network
-from convscope.inference import THRESHOLD, inference_mode, probabilities, to_logits
+from convscope.inference import inference_mode, probabilities, to_logits
 from convscope.losses import image_losses
 from convscope.memory import is_out_of_memory, release_memory
 
@@ -132,8 +132,10 @@ def _of_labels(
     shares: NDArray[np.float64], truth: NDArray[np.bool_], losses: NDArray[np.float64], card: Card
 ) -> EvaluationOutputs:
     """What `compute_metrics` returns where an image has any number of labels."""
-    predicted = shares >= THRESHOLD
-    metrics = MultiLabelMetrics.of(shares, truth, classes=card.classes, loss=float(losses.mean()))
+    predicted = shares >= np.array(card.label_thresholds)
+    metrics = MultiLabelMetrics.of(
+        shares, truth, predicted, classes=card.classes, loss=float(losses.mean())
+    )
     sure = np.where(predicted, shares, 1 - shares).min(1)
     is_correct = (predicted == truth).all(1)
     return EvaluationOutputs(metrics, predicted, sure, losses, shares, is_correct)

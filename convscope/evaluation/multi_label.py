@@ -14,15 +14,14 @@ from convscope.evaluation.metrics import MetricName, Metrics, shares_text, wilso
 from convscope.evaluation.printed import PrintedMetrics
 from convscope.evaluation.ranking import average_precision, roc_auc
 from convscope.evaluation.tables import Rows
-from convscope.inference import THRESHOLD
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class MultiLabelMetrics(PrintedMetrics):
     """The metrics of one evaluation, in which every image counts once.
 
-    A label is predicted where its probability is at least one half. `print` shows the metrics as
-    tables, and so does a notebook.
+    A label is predicted where its probability is at least one half, or what the card states.
+    `print` shows the metrics as tables, and so does a notebook.
 
     Attributes:
         classes: names of the labels, in the order of the network's outputs.
@@ -46,12 +45,14 @@ class MultiLabelMetrics(PrintedMetrics):
         cls,
         probabilities: NDArray[np.float64],
         truth: NDArray[np.bool_],
+        predicted: NDArray[np.bool_],
         *,
         classes: tuple[str, ...],
         loss: float,
     ) -> "MultiLabelMetrics":
-        """The metrics of probabilities (n, labels), and whether each image has each label."""
-        predicted = probabilities >= THRESHOLD
+        """The metrics of probabilities (n, labels), and whether each image has each label, in truth
+        and as predicted.
+        """
         counts = [
             [~truth & ~predicted, ~truth & predicted],
             [truth & ~predicted, truth & predicted],

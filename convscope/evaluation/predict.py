@@ -39,7 +39,7 @@ from convscope.evaluation.predictions import (
     expected_grade,
     thumbnail,
 )
-from convscope.inference import THRESHOLD, probabilities
+from convscope.inference import probabilities
 from convscope.models import ModelLike
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
@@ -223,9 +223,11 @@ def _ranked(
     for name, row, ranked in zip(names, probabilities, order, strict=True):
         labels, count = None, top
         if card.task == "multi-label":
-            num_labels = int((row >= THRESHOLD).sum())
-            labels = tuple(card.classes[int(index)] for index in ranked[:num_labels])
-            count = max(top, num_labels)
+            is_label = row >= np.array(card.label_thresholds)
+            first = [int(index) for index in ranked if is_label[index]]
+            ranked = [*first, *(index for index in ranked if not is_label[index])]  # noqa: PLW2901
+            labels = tuple(card.classes[index] for index in first)
+            count = max(top, len(labels))
         grade = expected_grade(row) if card.task == "ordinal" else None
         best = tuple((card.classes[int(index)], float(row[int(index)])) for index in ranked[:count])
         predictions.append(Prediction(name, best, labels, grade))

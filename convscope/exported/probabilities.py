@@ -11,6 +11,7 @@ def probabilities(output: NDArray[np.float32], card: Card) -> NDArray[np.float64
     values = output.astype(np.float64)
     if card.output == "probabilities":
         return values
+    values /= card.temperature
     if card.task == "multi-label":
         return np.exp(-np.logaddexp(0, -values))
     exponents = np.exp(values - values.max(1, keepdims=True))

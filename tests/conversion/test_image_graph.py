@@ -5,11 +5,14 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from convscope import inference
 from convscope.card import Card
 from convscope.conversion.image_graph import image_graph
 from convscope.data.resize import resize_image
+from convscope.exported import probabilities as exported
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -140,3 +143,23 @@ def test_outputs_follow_from_the_task(task, expected):
     assert found["label"].tolist() == [1]
     if task == "ordinal":
         assert found["expected_grade"][0] == pytest.approx((softmax * [0, 1, 2]).sum())
+
+
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_temperature_and_thresholds_are_those_of_the_card(temperature):
+    card = card_of(
+        task="multi-label",
+        classes=("a", "b", "c"),
+        input_size=(2, 2),
+        in_channels=1,
+        temperature=temperature,
+        thresholds=(0.99, 0.3, 0.5),
+    )
+    session = onnxruntime.InferenceSession(image_graph(identity(card), card).SerializeToString())
+    pixels = np.array([[[1], [2]], [[0], [9]]], np.uint8).repeat(3, 2)
+    shares, labels = session.run(["probabilities", "labels"], {"images": pixels[None]})
+    logits = torch.tensor([[1.0, 2.0, 0.0]])
+    assert shares == pytest.approx(inference.probabilities(logits, card).numpy())
+    assert shares == pytest.approx(exported.probabilities(logits.numpy(), card))
+    assert shares[0, 0] == pytest.approx(1 / (1 + np.exp(-1 / temperature)))
+    assert labels[0].tolist() == [False, True, True]

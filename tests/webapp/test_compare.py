@@ -84,9 +84,11 @@ def test_an_invalid_comparison_is_refused_with_a_message(tmp_path, runs, network
 
 def test_a_compared_run_of_several_labels_counts_the_images_with_every_label_right(tmp_path):
     run = fake_run(tmp_path / "a", metrics=1, test=(1, 4))
+    shares = np.array([[0.9, 0.2], [0.6, 0.7], [0.1, 0.8]])
     metrics = MultiLabelMetrics.of(
-        np.array([[0.9, 0.2], [0.6, 0.7], [0.1, 0.8]]),
+        shares,
         np.array([[1, 0], [1, 0], [0, 1]], bool),
+        shares >= 0.5,
         classes=("cat", "dog"),
         loss=0.5,
     )

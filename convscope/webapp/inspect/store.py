@@ -19,7 +19,7 @@ from convscope.evaluation.predictions import expected_grade
 from convscope.explanation.loading import preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
-from convscope.inference import THRESHOLD, inference_mode, probabilities
+from convscope.inference import inference_mode, probabilities
 from convscope.models import ModelLike, named_weights, open_model
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.graph import GraphRow, graph_rows
@@ -96,13 +96,13 @@ class LoadedModel:
             return []
         shares = probabilities(output, self.card)
         order = [int(index) for index in shares.argsort(descending=True)]
-        is_several = self.card.task == "multi-label"
+        is_several, thresholds = self.card.task == "multi-label", self.card.label_thresholds
         return [
             {
                 "class": self.card.classes[k],
                 "index": k,
                 "probability": float(shares[k]),
-                "is_predicted": bool(shares[k] >= THRESHOLD) if is_several else place == 0,
+                "is_predicted": bool(shares[k] >= thresholds[k]) if is_several else place == 0,
             }
             for place, k in enumerate(order)
         ]
