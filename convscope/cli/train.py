@@ -11,7 +11,7 @@ from convscope.cli.flags import config_of, given_settings, make_flags
 from convscope.cli.options import Json, OptionalInt
 from convscope.data.ahead import open_ahead
 from convscope.device import keep_freed_memory
-from convscope.distributed.launch import current_launch, is_first
+from convscope.distributed.launch import is_first
 from convscope.errors import RequestError
 from convscope.startup import collect_again
 from convscope.training.config import TrainConfig
@@ -51,8 +51,6 @@ def train(
     """
     keep_freed_memory()
     if folds is not None:
-        if current_launch() is not None:
-            raise RequestError("`folds` are trained by one process: start it without torchrun.")
         _cross_validate(data, settings, out, config, folds, repeats, json=json)
         return
     if repeats is not None:

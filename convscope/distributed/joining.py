@@ -52,6 +52,16 @@ def joined() -> Generator[Group]:
             yield group
 
 
+def check_alone(what: str) -> None:
+    """Raise RequestError where several processes were launched together; rank 0 tells it.
+
+    `what` is done by one process, in a sentence such as "`tune` trains with one process".
+    """
+    with joined() as group:
+        if group.size > 1:
+            raise RequestError(f"{what}: start it without torchrun.")
+
+
 def own_device(name: str, group: Group) -> torch.device:
     """The device of this process, for a name as `choose_device` takes it: a GPU for each.
 

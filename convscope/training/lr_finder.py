@@ -17,6 +17,7 @@ from convscope import synonyms
 from convscope.data.augmentation.own_function import Transform
 from convscope.data.dataset import Dataset
 from convscope.data.source import DataLike
+from convscope.distributed.joining import check_alone
 from convscope.errors import RequestError
 from convscope.reports.chart import STYLE, Charts, check_svg
 from convscope.reports.lr_chart import LearningRateChart
@@ -43,6 +44,7 @@ _IDLE: dict[str, Any] = {
     "engine": "torch",
     "simd_width": None,
     "compile": False,
+    "fsdp": False,
     "ema": 0.0,
     "swa_start": 0.0,
     "swa_lr": None,
@@ -182,6 +184,7 @@ def range_test(
     ahead: Callable[[], Dataset | None] = lambda: None,
 ) -> LRFindResult:
     """`lr_find` with its settings in one object; see `convscope.training.start.prepared`."""
+    check_alone("`convscope lr-find` tries learning rates with one process")
     user = CallbackList(callbacks)
     for name in sorted(_IDLE.keys() & given):
         user.message(f"`{name}` has no effect on a search for a learning rate.")

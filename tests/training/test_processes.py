@@ -424,6 +424,26 @@ def test_another_command_does_not_go_on_with_a_run(runs):
     assert second.stderr == ""
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["lr-find", "digits"],
+        ["train", "digits", "--folds=2", "--out=folds"],
+        ["tune", "digits", "--search=lr=0.1,0.2", "--out=tuning"],
+    ],
+    ids=["lr-find", "folds", "tune"],
+)
+def test_what_one_process_does_is_refused_to_several_and_rank_0_tells_it(
+    tmp_path, monkeypatch, words
+):
+    monkeypatch.chdir(tmp_path)
+    first, second = together(*words)
+    assert finished([first, second])[0] == 2
+    assert "one process: start it without torchrun." in first.stderr
+    assert (second.stdout, second.stderr) == ("", "")
+    assert [*tmp_path.iterdir()] == []
+
+
 @pytest.mark.slow
 def test_torchrun_restarts_a_killed_process_and_the_training_goes_on(tmp_path):
     words = words_of(tmp_path / "run", "lenet5", epochs=20, checkpoint_seconds=0.1)

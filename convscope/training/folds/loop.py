@@ -14,6 +14,7 @@ from convscope.data.dataset import Dataset, keys_of
 from convscope.data.folds import Fold, folded_images
 from convscope.data.source import DataLike
 from convscope.data.split import read_splits
+from convscope.distributed.joining import check_alone
 from convscope.errors import Interrupted, RequestError, shell_word
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
@@ -81,6 +82,7 @@ class CrossValidation:
         Raises RequestError, before anything is written, for numbers out of range, for a class with
         too few images or groups, and for an `out` that is something else.
         """
+        check_alone("`folds` are trained by one process")
         _check_numbers(folds, repeats)
         with self.watch() as watchers:
             user = CallbackList([*self.callbacks, *watchers])

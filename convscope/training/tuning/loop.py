@@ -11,7 +11,7 @@ from torch import nn
 
 from convscope.data.augmentation.own_function import Transform
 from convscope.data.source import DataLike
-from convscope.distributed.launch import current_launch
+from convscope.distributed.joining import check_alone
 from convscope.errors import ConvscopeError, Interrupted, RequestError, WorkError, shell_word
 from convscope.evaluation.metrics import METRICS, MetricName
 from convscope.runs.folder import slugify
@@ -74,8 +74,7 @@ class Tuning:
         Raises RequestError, before anything is written, for settings that no training takes.
         """
         check_optuna()
-        if current_launch() is not None:
-            raise RequestError("`tune` trains with one process: start it without torchrun.")
+        check_alone("`tune` trains with one process")
         _check_numbers(trials, total_minutes)
         space = parse_space(search, self.config)
         with self.watch() as watchers:
