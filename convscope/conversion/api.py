@@ -60,8 +60,9 @@ def export(
     """Write a network for other programs, once it was seen to answer as PyTorch does.
 
     The folder `output` gets `model.onnx`, the network for normalized images, `images.onnx`, which
-    takes images of any size and returns probabilities, the card, a README, and `parity.json`, how
-    exactly both agree with PyTorch. Nothing is written if they do not.
+    takes images of any size and returns probabilities, the card, a README, a few images with their
+    answers, and `parity.json`, how exactly both agree with PyTorch. Nothing is written if they do
+    not.
 
     `run` is a run, or a network as for `predict`; one with random weights is exported as well.
 

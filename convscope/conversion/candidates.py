@@ -7,7 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from convscope.conversion.divergence import first_divergence
 from convscope.conversion.draft import Draft
@@ -24,6 +26,8 @@ from convscope.engines import (
 )
 from convscope.engines.timing import EngineTimes, time_engine
 from convscope.errors import RequestError
+from convscope.exported.pixels import normalize
+from convscope.exported.probabilities import probabilities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +37,14 @@ class Candidate:
     Attributes:
         parity: how exactly it agrees with PyTorch.
         times: how fast it is; None for one that does not agree.
+        golden: its probabilities for the draft's golden images; None for one that does not agree.
         problem: what is wrong with it; empty for one that agrees.
     """
 
     engine: EngineName
     parity: Parity
     times: EngineTimes | None = None
+    golden: NDArray[np.float64] | None = None
     problem: str = ""
 
     @property
@@ -86,7 +92,8 @@ def try_engine(name: EngineName, draft: Draft, *, batch_size: int) -> Candidate:
     if not parity.holds:
         return Candidate(engine=name, parity=parity, problem=_disagreement(name, draft, parity))
     times = time_engine(runner, draft.card, batch_size=batch_size)
-    return Candidate(engine=name, parity=parity, times=times)
+    golden = probabilities(runner(normalize(draft.golden, draft.card)), draft.card)
+    return Candidate(engine=name, parity=parity, times=times, golden=golden)
 
 
 def _file_of(name: EngineName, draft: Draft) -> Path:

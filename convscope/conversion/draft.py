@@ -13,6 +13,7 @@ from convscope.card import Card
 from convscope.conversion.image_graph import IMAGES, PROBABILITIES, image_graph
 from convscope.conversion.libraries import onnx_library
 from convscope.conversion.network_graph import exportable, network_graph
+from convscope.conversion.sample_files import golden_images
 from convscope.engines import is_installed
 from convscope.models import OpenedModel
 from convscope.version import __version__
@@ -35,6 +36,7 @@ class Draft:
         network: the same as ONNX.
         folder: with the files that are written so far.
         threads: for which engines are opened.
+        golden: a few images, whose answers travel along.
     """
 
     opened: OpenedModel
@@ -42,6 +44,7 @@ class Draft:
     network: "onnx.ModelProto"
     folder: Path
     threads: int
+    golden: NDArray[np.uint8]
 
     @classmethod
     def of(cls, opened: OpenedModel, folder: Path, *, threads: int) -> "Draft":
@@ -51,7 +54,7 @@ class Draft:
         _add_metadata(network, opened)
         (folder / MODEL_FILE).write_bytes(network.SerializeToString())
         (folder / IMAGES_FILE).write_bytes(image_graph(network, card).SerializeToString())
-        return cls(opened, net, network, folder, threads)
+        return cls(opened, net, network, folder, threads, golden_images(card))
 
     @property
     def card(self) -> Card:

@@ -9,6 +9,7 @@ from convscope.conversion.draft import Draft
 from convscope.conversion.readme import readme
 from convscope.engines import EngineName, installed_version
 from convscope.exported.folder import ExportedModel, digest_of, write_manifest
+from convscope.exported.golden import GOLDEN, write_golden
 from convscope.version import __version__
 from convscope.words.json_text import to_json
 
@@ -21,6 +22,8 @@ def write_all(draft: Draft, candidates: Sequence[Candidate]) -> None:
     engines: list[EngineName] = [one.engine for one in candidates]
     parity = {one.engine: one.to_dict() for one in candidates}
     (folder / PARITY_FILE).write_text(to_json(parity, indent=1) + "\n", "utf-8")
+    answers = {one.engine: one.golden for one in candidates if one.golden is not None}
+    write_golden(folder / GOLDEN, draft.golden, answers)
     (folder / README_FILE).write_text(readme(opened.name, draft.card, engines[0]), "utf-8")
     names = sorted(path.name for path in folder.iterdir())
     manifest = {

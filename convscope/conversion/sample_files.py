@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+from convscope.card import Card
+from convscope.exported.golden import num_golden
+from convscope.exported.pixels import fitted_pixels
 
 _PHOTOS = ("flower.jpg", "palace.jpg")
 _SEED = 0
@@ -32,3 +38,10 @@ def write_sample_files(folder: Path, input_size: tuple[int, int]) -> Sequence[Pa
     for name, image in samples.items():
         image.save(folder / name, quality=95)
     return [folder / name for name in samples]
+
+
+def golden_images(card: Card) -> NDArray[np.uint8]:
+    """The first of them as bytes (n, height, width, c) of the network's input size."""
+    with TemporaryDirectory() as folder:
+        files = write_sample_files(Path(folder), card.input_size)
+        return np.stack([fitted_pixels(file, card) for file in files[: num_golden(card)]])

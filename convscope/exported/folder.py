@@ -13,7 +13,7 @@ from convscope.atomic import write_atomically
 from convscope.card import Card
 from convscope.engines import FILES, EngineName
 from convscope.errors import RequestError, WorkError, shell_word
-from convscope.regular_files import read_regular
+from convscope.regular_files import open_regular, read_regular
 from convscope.strict import Between, Text, checked, parse_json
 from convscope.words.json_text import to_json
 
@@ -69,19 +69,22 @@ class ExportedModel:
 
         Raises RequestError where it is missing, or was changed.
         """
-        path = self.path / FILES[engine]
         for name in _parts(engine):
-            expected = self.manifest["files"].get(name)
-            if expected is None:
+            if name not in self.manifest["files"]:
                 known = ", ".join(self.manifest["engines"])
                 raise RequestError(
                     f"{self.path} was not exported for {engine}; it has files for: {known}."
                 )
-            if digest_of(self.path / name) != expected:
-                raise RequestError(
-                    f"{self.path / name} is not the file that was exported. Export it again."
-                )
-        return path
+            self.verified(name)
+        return self.path / FILES[engine]
+
+    def verified(self, name: str) -> Path:
+        """A file of the manifest, its content as it was exported. Raises RequestError if not."""
+        if digest_of(self.path / name) != self.manifest["files"][name]:
+            raise RequestError(
+                f"{self.path / name} is not the file that was exported. Export it again."
+            )
+        return self.path / name
 
 
 def is_exported(path: Path) -> bool:
@@ -92,7 +95,7 @@ def is_exported(path: Path) -> bool:
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file. Raises RequestError where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise RequestError(f"{path} could not be read: {error.strerror}.") from error

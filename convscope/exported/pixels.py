@@ -14,13 +14,17 @@ from convscope.data.decode import decode_image
 from convscope.data.resize import resize_image
 
 
-def network_input(image: Path | bytes, card: Card) -> NDArray[np.float32]:
-    """The normalized input, float32 (1, c, height, width), for a file or its content.
+def fitted_pixels(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
+    """Bytes (height, width, c) of the input's size, for a file or its content.
 
     Raises UnreadableImage for whatever is wrong with it.
     """
-    pixels = resize_image(decode_image(image, card), card, only_pillow=True)
-    return normalize(pixels[None], card)
+    return resize_image(decode_image(image, card), card, only_pillow=True)
+
+
+def network_input(image: Path | bytes, card: Card) -> NDArray[np.float32]:
+    """The normalized input, float32 (1, c, height, width); see `fitted_pixels`."""
+    return normalize(fitted_pixels(image, card)[None], card)
 
 
 def normalize(pixels: NDArray[np.uint8], card: Card) -> NDArray[np.float32]:

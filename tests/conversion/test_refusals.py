@@ -46,7 +46,8 @@ def test_what_agrees_is_written(tmp_path):
     exported = export(Small(), tmp_path)
     assert exported.candidates[0].parity.logits < 1e-6
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "README.md", "card.json", "export.json", "images.onnx", "model.onnx", "parity.json",
+        "README.md", "card.json", "export.json", "golden.safetensors", "images.onnx", "model.onnx",
+        "parity.json",
     }  # fmt: skip
 
 
