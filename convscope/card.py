@@ -9,7 +9,7 @@ from convscope.strict import checked, parse_json
 from convscope.words.json_text import to_json
 
 VERSION = 4
-"""2 has `reading`, 3 `task`, 4 `temperature` and `thresholds`; cards of earlier versions are read."""
+"""2 has `reading`, 3 `task`, 4 `temperature` and `thresholds`; earlier cards are read, too."""
 
 _HIGH_BYTES = (0, 0xFFFF)  # the value range of cards that state none
 
