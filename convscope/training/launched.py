@@ -1,6 +1,7 @@
 """Training by the processes that torchrun started, or by this one alone."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -15,12 +16,13 @@ from convscope.runs.folder import Run
 from convscope.runs.own_code import Consent, is_own_code
 from convscope.training.callbacks.base import Callback
 from convscope.training.config import TrainConfig
+from convscope.training.initial_weights import with_published_weights
 from convscope.training.made_with import FREE, settings_in
 from convscope.training.own_augmentation import is_own
 from convscope.training.result import TrainingResult
 from convscope.training.resumption import resume_run
 from convscope.training.run_config import absolute_paths, recorded_data
-from convscope.training.start import train_run
+from convscope.training.start import named_network, train_run
 
 _OF_THE_PROCESS = ("device", "threads", "fsdp", *FREE)
 
@@ -53,7 +55,7 @@ def train_together(
         callbacks = callbacks if group.is_first else []
         if launch is not None and out is not None and (Path(out) / "config.toml").exists():
             run = Run.open(out)
-            _check_same(run, data, config, given)
+            _check_same(run, data, config, given, module)
             return resume_run(
                 run.path,
                 data=None if isinstance(data, str | Path) else data,
@@ -78,10 +80,22 @@ def train_together(
         )
 
 
-def _check_same(run: Run, data: DataLike, config: TrainConfig, given: Collection[str]) -> None:
-    saved, now = run.read_config(), absolute_paths(config)
+def _check_same(
+    run: Run,
+    data: DataLike,
+    config: TrainConfig,
+    given: Collection[str],
+    module: nn.Module | None = None,
+) -> None:
+    saved, network = run.read_config(), named_network(config.model, module)
+    now = with_published_weights(absolute_paths(config), network)
+    now = now if network is None else replace(now, model=network.model)
     then = settings_in(saved, source=str(run.path / "config.toml"))
-    names = [name for name in given if name not in _OF_THE_PROCESS]
+    names = {*given} - {*_OF_THE_PROCESS} - ({"model"} if module else set())
+    if now.pretrained != config.pretrained:
+        names |= {"weights"}  # which a run records in its place
+    if config.pretrained and then.weights is not None:
+        names -= {"pretrained"}
     changed = {name: (getattr(then, name), getattr(now, name)) for name in names}
     changed["data"] = saved["data"], recorded_data(data)
     texts = [f"`{name}` was {a} and is {b}" for name, (a, b) in changed.items() if a != b]

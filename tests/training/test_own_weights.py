@@ -1,6 +1,7 @@
 """`pretrained` with a network of one's own: its weights are trained, and are fine-tuned."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,9 @@ from torch import nn
 import convscope
 from convscope.errors import RequestError
 from convscope.runs.folder import Run
+from convscope.training.config import TrainConfig
 from convscope.training.fine_tuning import FINE_TUNING
+from convscope.training.launched import _check_same
 from convscope.zoo import create_model
 from tests.conftest import make_image_folder
 
@@ -58,6 +61,20 @@ def test_the_run_is_repeated_from_the_file_that_it_names(data, tmp_path):
     again = convscope.train(data, **weights, out=tmp_path / "b", **SHORT)
     one, two = (Run.open(each.run).read_weights().tensors for each in (first, again))
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_restart_of_the_same_call_goes_on_with_its_run(data, tmp_path):
+    """As an elastic launcher restarts it: the run records a file of weights, the call does not."""
+    first = convscope.train(data, model=trained(), pretrained=True, out=tmp_path / "run", **SHORT)
+    run, given = Run.open(first.run), {"model", "pretrained", "steps"}
+    config = TrainConfig(model="ResNet", pretrained=True, steps=2)
+    _check_same(run, data, config, given, trained())
+    with pytest.raises(RequestError, match="`steps` was 2 and is 3"):
+        _check_same(run, data, replace(config, steps=3), given, trained())
+    with pytest.raises(
+        RequestError, match=r"`weights` was .*memory-.* and is torchvision:resnet18"
+    ):
+        _check_same(run, data, replace(config, model="resnet18"), given)
 
 
 def test_without_it_nothing_is_assumed_of_a_network(data, tmp_path):
