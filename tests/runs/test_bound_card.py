@@ -34,6 +34,8 @@ CHANGES = {
     "value_range": [0, 4095],
     "window": [40, 400],
     "task": "ordinal",
+    "temperature": 2.0,
+    "thresholds": [0.25] * 10,
     "to_gray": "mean",
     "to_color": "jet",
     "provenance": {"network": "lenet5"},
