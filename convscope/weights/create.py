@@ -62,7 +62,7 @@ def create_model(
             stride_in_1x1=stride_in_1x1,
         )
     if stride_in_1x1:
-        raise RequestError("Published weights are of the other form; leave out `stride_in_1x1`.")
+        raise RequestError("Published weights are of the other form; leave out stride_in_1x1.")
     zoo.check_arguments(num_classes=num_classes, in_channels=in_channels, input_size=None)
     names = None if class_names is None else parse_class_names(class_names)
     if names is not None and num_classes not in (None, len(names)):
