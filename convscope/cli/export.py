@@ -105,7 +105,7 @@ def _table(exported: Exported) -> Table:
             f"{times.p95 * 1000:.2f} ms",
             f"{times.rate:.0f}",
             f"{parity.logits:.0e}",
-            f"{max(parity.files, parity.images or 0):.0e}",
+            f"{parity.end_to_end:.0e}",
         ]
         table.add_row(*map(cell, cells))
     return table

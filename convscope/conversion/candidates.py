@@ -120,6 +120,7 @@ def _disagreement(name: EngineName, draft: Draft, parity: Parity) -> str:
     where = f"; the first layer that differs is {layer}" if layer else ""
     return (
         f"In {name} the exported network answers differently than in PyTorch: by "
-        f"{parity.logits:.1e} of its largest output (allowed: {parity.tolerance:.0e}), and by "
-        f"{max(parity.files, parity.images or 0):.1e} in a probability{where}."
+        f"{parity.logits:.1e} of its largest output (allowed: {parity.tolerance:.0e}), by "
+        f"{parity.probabilities:.1e} in a probability, and {parity.levels:.1f} of 255 in the bytes "
+        f"of an image{where}."
     )

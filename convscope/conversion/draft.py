@@ -1,6 +1,5 @@
 """The folder of an exported network while it is written and compared."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card
-from convscope.conversion.image_graph import IMAGES, PROBABILITIES, image_graph
+from convscope.conversion.image_graph import FITTED, IMAGES, PROBABILITIES, image_graph
 from convscope.conversion.libraries import onnx_library
 from convscope.conversion.network_graph import exportable, network_graph
+from convscope.conversion.parity import ImageEngine
 from convscope.conversion.sample_files import golden_images
 from convscope.engines import is_installed
 from convscope.models import OpenedModel
@@ -60,16 +60,19 @@ class Draft:
     def card(self) -> Card:
         return self.opened.card
 
-    def image_engine(self) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None:
-        """`images.onnx` in ONNX Runtime: uint8 (n, h, w, 3) to probabilities (n, classes)."""
+    def image_engine(self) -> ImageEngine | None:
+        """`images.onnx` in ONNX Runtime, with what it feeds the network."""
         if not is_installed("onnxruntime"):
             return None
         from convscope.engines.onnxruntime_engine import open_session  # noqa: PLC0415 -- an extra
 
-        session: Any = open_session(self.folder / IMAGES_FILE, threads=self.threads)
+        model: Any = onnx_library().load(self.folder / IMAGES_FILE)
+        model.graph.output.append(onnx_library().helper.make_empty_tensor_value_info(FITTED))
+        session: Any = open_session(model.SerializeToString(), threads=self.threads)
 
-        def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return session.run([PROBABILITIES], {IMAGES: images})[0]
+        def run(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            fed, shares = session.run([FITTED, PROBABILITIES], {IMAGES: images})
+            return fed, shares
 
         return run
 

@@ -18,7 +18,7 @@ from convscope.data.resample import BLOCKS, GAP
 if TYPE_CHECKING:
     import onnx
 
-IMAGES, PROBABILITIES = "images", "probabilities"
+IMAGES, FITTED, PROBABILITIES = "images", "fitted", "probabilities"
 
 
 def image_graph(network: "onnx.ModelProto", card: Card) -> "onnx.ModelProto":
@@ -34,7 +34,7 @@ def image_graph(network: "onnx.ModelProto", card: Card) -> "onnx.ModelProto":
     inner.CopyFrom(network)
     before = _parsed(_before(card), network)
     after = _parsed(_after(card), network)
-    model: onnx.ModelProto = compose.merge_models(before, inner, io_map=[("fitted", INPUT)])
+    model: onnx.ModelProto = compose.merge_models(before, inner, io_map=[(FITTED, INPUT)])
     model = compose.merge_models(model, after, io_map=[(LOGITS, "raw")])
     onnx_library().checker.check_model(model)
     return model

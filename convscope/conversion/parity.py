@@ -27,37 +27,55 @@ BATCHES = (1, 2, 3)
 ATOL, RTOL = 1e-5, 1e-4
 """Two implementations in float32 may differ by ATOL + RTOL times the largest number of a batch."""
 
-FILE_TOLERANCE = 0.01
-"""From an image file on, where PyTorch scales some images and Pillow all, by a probability."""
+PROBABILITY_TOLERANCE = 1e-3
+"""Of a probability, for the same bytes of an image."""
+
+MOST_LEVELS = 2
+"""Of 255, by which the bytes that an image becomes may differ from those of training: PyTorch and
+Pillow round otherwise.
+"""
+
+_ROUNDING = 0.01  # of a level, in what is normalized
+
+ImageEngine = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""Bytes (1, h, w, 3) to the network's input (1, c, height, width), and probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """The largest differences between PyTorch and an exported network.
+    """The largest differences between PyTorch and an exported network, and what they may be.
 
     Attributes:
         logits: for the same input, relative to the largest number that the network returned.
-        files: of a probability, from image files on, read by the exported network's own code.
-        images: the same through the graph that takes images of any size; None if it was not run.
-        batches: how many images were computed at once.
+        probabilities: from image files on, for the bytes that the exported network makes of them.
+        levels: how many levels of 255 these bytes are off those of training.
+        end_to_end: of a probability, from image files on, to `predict` with PyTorch: what a network
+            makes of `levels`, which is not limited.
         tolerance: what `logits` may be.
+        batches: how many images were computed at once.
         num_files: how many files were read.
     """
 
     logits: float
-    files: float
-    images: float | None
-    batches: tuple[int, ...]
+    probabilities: float
+    levels: float
+    end_to_end: float
     tolerance: float
+    batches: tuple[int, ...] = BATCHES
     num_files: int
 
     @property
     def holds(self) -> bool:
-        through_files = max(self.files, self.images or 0.0)
-        return self.logits <= self.tolerance and through_files <= FILE_TOLERANCE
+        return (
+            self.logits <= self.tolerance
+            and self.probabilities <= max(PROBABILITY_TOLERANCE, self.tolerance)
+            and self.levels <= MOST_LEVELS + _ROUNDING
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "file_tolerance": FILE_TOLERANCE}
+        """The differences and their limits as values of JSON."""
+        limits = {"probability_tolerance": PROBABILITY_TOLERANCE, "most_levels": MOST_LEVELS}
+        return {**asdict(self), **limits}
 
 
 def measure_parity(
@@ -66,40 +84,59 @@ def measure_parity(
     engine: Engine,
     files: Sequence[Path],
     *,
-    image_engine: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None,
+    image_engine: ImageEngine | None = None,
     tolerance: float = RTOL,
 ) -> Parity:
-    """Compare a network with its exported form on image files and on noise.
+    """Compare a network, in eval mode on the CPU, with its exported form, on files and on noise.
 
-    Args:
-        net: in eval mode, on the CPU.
-        image_engine: uint8 (1, h, w, 3) to probabilities (1, classes).
+    `image_engine` is the graph that takes images of any size, if it is to be compared, too.
     """
     inputs = [network_input(path, card) for path in files]
     noise = torch.randn(3, card.in_channels, *card.input_size, generator=_generator()).numpy()
     stack = np.concatenate([*inputs, noise])
-    worst = 0.0
+    logits = 0.0
     for size in BATCHES:
         for start in range(0, len(stack) - size + 1, size):
             batch = np.ascontiguousarray(stack[start : start + size])
             expected = outputs_of(net, torch.from_numpy(batch), len(card.classes)).numpy()
-            worst = max(worst, difference(engine(batch), expected))
-    from_files, from_images = 0.0, None if image_engine is None else 0.0
+            logits = max(logits, difference(engine(batch), expected))
+    worst = np.zeros(3)
     for path, given in zip(files, inputs, strict=True):
-        expected = _from_file(net, path, card)
-        found = probabilities(engine(given), card)
-        from_files = max(from_files, float(np.abs(found - expected).max()))
-        if image_engine is not None and from_images is not None:
+        answers: list[tuple[NDArray[np.float32], NDArray[Any]]] = [
+            (given, probabilities(engine(given), card))
+        ]
+        if image_engine is not None:
             pixels = np.asarray(to_bytes(decode_image(path), card.value_range).convert("RGB"))
-            through = image_engine(pixels[None])
-            from_images = max(from_images, float(np.abs(through - expected).max()))
+            answers.append(image_engine(pixels[None]))
+        for fed, found in answers:
+            worst = np.maximum(worst, _differences(net, card, path, fed, found))
     return Parity(
-        logits=worst,
-        files=from_files,
-        images=from_images,
-        batches=BATCHES,
+        logits=logits,
+        probabilities=float(worst[0]),
+        levels=float(worst[1]),
+        end_to_end=float(worst[2]),
         tolerance=tolerance,
         num_files=len(files),
+    )
+
+
+def _differences(
+    net: nn.Module,
+    card: Card,
+    path: Path,
+    fed: NDArray[np.float32],
+    found: NDArray[Any],
+) -> tuple[float, float, float]:
+    """In probability for what was fed, in levels to what training feeds, and in both together."""
+    trained = resize_image(decode_image(path, card), card)
+    usual = normalize(torch.from_numpy(trained.copy())[None], card, channels_last=False)
+    levels = np.abs(fed - usual.numpy()) * 255 * np.array(card.std).reshape(-1, 1, 1)
+    same = torch_probabilities(outputs_of(net, torch.from_numpy(fed), len(card.classes)), card)
+    predicted = torch_probabilities(outputs_of(net, usual, len(card.classes)), card)
+    return (
+        float(np.abs(found - same.numpy()).max()),
+        float(levels.max()),
+        float(np.abs(found - predicted.numpy()).max()),
     )
 
 
@@ -119,13 +156,6 @@ def outputs_of(net: nn.Module, images: Tensor, num_classes: int) -> Tensor:
     output = main_output(net(images), num_classes)
     assert output is not None  # it was exported
     return output
-
-
-def _from_file(net: nn.Module, path: Path, card: Card) -> NDArray[np.float64]:
-    """As `convscope.predict` computes it with PyTorch."""
-    pixels = torch.from_numpy(resize_image(decode_image(path, card), card).copy())[None]
-    output = outputs_of(net, normalize(pixels, card, channels_last=False), len(card.classes))
-    return torch_probabilities(output, card).numpy()
 
 
 def _generator() -> torch.Generator:

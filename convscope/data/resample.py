@@ -41,6 +41,14 @@ def by_torch(image: Image.Image | NDArray[np.uint8], fit: Fit) -> NDArray[np.uin
     return scaled.permute(0, 2, 3, 1).reshape(*fit.size, *pixels.shape[2:]).numpy()
 
 
+def box_by_pillow(image: Image.Image | NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
+    """What `by_torch` returns, to rounding: pixels outside the box have no part in it."""
+    whole = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    left, top, right, bottom = fit.box
+    box = whole.crop((int(left), int(top), int(right), int(bottom)))
+    return by_pillow(box, Fit((0.0, 0.0, right - left, bottom - top), fit.size), "bilinear")
+
+
 def suits_torch(fit: Fit, interpolation: Interpolation) -> bool:
     """Whether `by_torch` gives what Pillow would, but for rounding, if the box has whole pixels."""
     return interpolation == "bilinear" and max(fit.factors) < BLOCKS

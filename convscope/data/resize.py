@@ -10,7 +10,7 @@ from convscope.card import Card, ResizeMode
 from convscope.data.depth import DecodedImage, is_gray, size_of, to_bytes
 from convscope.data.fit import Fit, fit_image
 from convscope.data.reduced import ReducedImage
-from convscope.data.resample import by_pillow, by_torch, suits_torch
+from convscope.data.resample import box_by_pillow, by_pillow, by_torch, suits_torch
 
 _NEARLY_FILLS = 0.75  # of the input's sides, from which an image is padded rather than scaled
 
@@ -43,8 +43,7 @@ def resize_image(
     if card.in_channels == 1 and not is_gray(image):
         image = to_bytes(image).convert("L")
     reduced = decoded if isinstance(decoded, ReducedImage) else None
-    may_torch = card.reading == "fast" and not only_pillow
-    pixels = _fitted(image, reduced, card, may_torch=may_torch).reshape(*card.input_size, -1)
+    pixels = _fitted(image, reduced, card, only_pillow=only_pillow).reshape(*card.input_size, -1)
     return pixels if pixels.shape[2] == card.in_channels else pixels.repeat(card.in_channels, 2)
 
 
@@ -53,7 +52,7 @@ def _fitted(
     reduced: ReducedImage | None,
     card: Card,
     *,
-    may_torch: bool,
+    only_pillow: bool,
 ) -> NDArray[np.uint8]:
     """(h, w) or (h, w, 3) of the input's size, of an image that is `reduced`, if it is."""
     height, width = card.input_size
@@ -65,10 +64,10 @@ def _fitted(
         scaled = np.asarray(image)
     elif reduced is None:
         is_wide = min(fit.factors) >= 1
-        scaled = _scale(image, fit, card, is_wide=is_wide, may_torch=may_torch)
+        scaled = _scale(image, fit, card, is_wide=is_wide, only_pillow=only_pillow)
     else:
         part = fit.of_reduced(reduced)
-        scaled = _scale(image, part, card, is_wide=False, may_torch=may_torch)
+        scaled = _scale(image, part, card, is_wide=False, only_pillow=only_pillow)
     if fit.size == card.input_size:
         return scaled
     canvas = np.zeros((height, width, *scaled.shape[2:]), np.uint8)
@@ -78,17 +77,22 @@ def _fitted(
 
 
 def _scale(
-    image: Image.Image | NDArray[np.uint8], fit: Fit, card: Card, *, is_wide: bool, may_torch: bool
+    image: Image.Image | NDArray[np.uint8],
+    fit: Fit,
+    card: Card,
+    *,
+    is_wide: bool,
+    only_pillow: bool,
 ) -> NDArray[np.uint8]:
     """The box, scaled; where PyTorch scales, widened to whole pixels if `is_wide`.
 
     It is not widened where that could be seen: in an image that is enlarged, and in one of reduced
     size, each of whose pixels is many of the file's. Pillow's boxes begin within a pixel.
     """
-    if may_torch and suits_torch(fit, card.interpolation):
+    if card.reading == "fast" and suits_torch(fit, card.interpolation):
         fit = fit.of_whole_pixels() if is_wide else fit
         if all(side.is_integer() for side in fit.box):
-            return by_torch(image, fit)
+            return box_by_pillow(image, fit) if only_pillow else by_torch(image, fit)
     return by_pillow(to_bytes(image), fit, card.interpolation)
 
 
