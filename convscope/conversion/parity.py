@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from convscope.card import Card
 from convscope.data.decode import decode_image
-from convscope.data.depth import to_bytes
+from convscope.data.depth import DecodedImage, to_bytes
 from convscope.data.normalize import normalize
 from convscope.data.resize import resize_image
 from convscope.engines import Engine
@@ -40,6 +40,9 @@ _ROUNDING = 0.01  # of a level, in what is normalized
 ImageEngine = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Bytes (1, h, w, 3) to the network's input (1, c, height, width), and probabilities."""
 
+_Answer = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]
+"""What training feeds the network, what the exported network feeds it, and the probabilities."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
@@ -48,7 +51,8 @@ class Parity:
     Attributes:
         logits: for the same input, relative to the largest number that the network returned.
         probabilities: from image files on, for the bytes that the exported network makes of them.
-        levels: how many levels of 255 these bytes are off those of training.
+        levels: how many levels of 255 these bytes are off those of training, for the same decoded
+            image: a large JPEG may be decoded at a reduced size, and the graph gets it whole.
         end_to_end: of a probability, from image files on, to `predict` with PyTorch: what a network
             makes of `levels`, which is not limited.
         tolerance: what `logits` may be.
@@ -102,14 +106,20 @@ def measure_parity(
             logits = max(logits, difference(engine(batch), expected))
     worst = np.zeros(3)
     for path, given in zip(files, inputs, strict=True):
-        answers: list[tuple[NDArray[np.float32], NDArray[Any]]] = [
-            (given, probabilities(engine(given), card))
-        ]
+        trained = _trained_input(decode_image(path, card), card)
+        predicted = _probabilities_of(net, card, trained)
+        answers: list[_Answer] = [(trained, given, probabilities(engine(given), card))]
         if image_engine is not None:
-            pixels = np.asarray(to_bytes(decode_image(path), card.value_range).convert("RGB"))
-            answers.append(image_engine(pixels[None]))
-        for fed, found in answers:
-            worst = np.maximum(worst, _differences(net, card, path, fed, found))
+            whole = decode_image(path)
+            pixels = np.asarray(to_bytes(whole, card.value_range).convert("RGB"))
+            answers.append((_trained_input(whole, card), *image_engine(pixels[None])))
+        for usual, fed, found in answers:
+            differences = (
+                np.abs(found - _probabilities_of(net, card, fed)).max(),
+                (np.abs(fed - usual) * 255 * np.array(card.std).reshape(-1, 1, 1)).max(),
+                np.abs(found - predicted).max(),
+            )
+            worst = np.maximum(worst, differences)
     return Parity(
         logits=logits,
         probabilities=float(worst[0]),
@@ -120,24 +130,16 @@ def measure_parity(
     )
 
 
-def _differences(
-    net: nn.Module,
-    card: Card,
-    path: Path,
-    fed: NDArray[np.float32],
-    found: NDArray[Any],
-) -> tuple[float, float, float]:
-    """In probability for what was fed, in levels to what training feeds, and in both together."""
-    trained = resize_image(decode_image(path, card), card)
-    usual = normalize(torch.from_numpy(trained.copy())[None], card, channels_last=False)
-    levels = np.abs(fed - usual.numpy()) * 255 * np.array(card.std).reshape(-1, 1, 1)
-    same = torch_probabilities(outputs_of(net, torch.from_numpy(fed), len(card.classes)), card)
-    predicted = torch_probabilities(outputs_of(net, usual, len(card.classes)), card)
-    return (
-        float(np.abs(found - same.numpy()).max()),
-        float(levels.max()),
-        float(np.abs(found - predicted.numpy()).max()),
-    )
+def _trained_input(image: DecodedImage, card: Card) -> NDArray[np.float32]:
+    """What training feeds the network, (1, c, height, width)."""
+    pixels = torch.from_numpy(resize_image(image, card).copy())[None]
+    return normalize(pixels, card, channels_last=False).numpy()
+
+
+def _probabilities_of(net: nn.Module, card: Card, fed: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What PyTorch answers."""
+    output = outputs_of(net, torch.from_numpy(fed), len(card.classes))
+    return torch_probabilities(output, card).numpy()
 
 
 def difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
