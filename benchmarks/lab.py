@@ -21,9 +21,10 @@ import numpy as np
 import uvicorn
 from rounds import machine, spread
 
+from convscope.http_server.listening import free_port
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
-from convscope.webapp.launch import fill, free_port
+from convscope.webapp.launch import fill
 from convscope.webapp.server import make_app
 
 

@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 import uvicorn
 from rounds import machine
 
-from convscope.webapp.connections import LabServer
+from convscope.http_server.connections import LimitedServer
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.server import make_app
@@ -52,7 +52,7 @@ def serve(kind: str, files: int) -> None:
             app.user_middleware.clear()  # the guard
         most = 100 if kind == "limited" else None
         config = uvicorn.Config(app, log_level="critical", limit_concurrency=most)
-        server = LabServer(app) if kind == "lab" else uvicorn.Server(config)
+        server = LimitedServer(app) if kind == "lab" else uvicorn.Server(config)
         threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True).start()
         sys.stdout.write(f"{listening.getsockname()[1]}\n")
         sys.stdout.flush()

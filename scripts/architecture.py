@@ -19,6 +19,7 @@ LAYERS = (
     ("words", "version", "memory", "regular_files"),
     ("errors", "signals", "startup"),
     ("synonyms", "strict"),
+    ("http_server",),
     (
         "card",
         "atomic",

@@ -7,7 +7,7 @@ from typing import Self
 
 from torch import nn
 
-from convscope.errors import RequestError
+from convscope.http_server.listening import check_port
 from convscope.models import find_run
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
@@ -129,8 +129,7 @@ def make_server(
 ) -> Server:
     """Open the networks on the images, and prepare the page; see `lab`."""
     require_extra()
-    if not 0 < port < 65536:
-        raise RequestError(f"`port` must be between 1 and 65,535, not {port}.")
+    check_port(port)
     subjects = [str(one) if isinstance(one, Path) else one for one in networks] or ["lenet5"]
     store = ModelStore()
     opened = [Path(image) for image in images]

@@ -1,5 +1,6 @@
 """The lab's server: access control, errors as JSON, and the page itself."""
 
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from convscope.errors import ConvscopeError, RequestError
+from convscope.http_server.access import check_page_token
+from convscope.http_server.guard import Guard
+from convscope.http_server.limits import LIMITS, Limits
 from convscope.version import __version__
 from convscope.webapp.api.compare import add_compare
 from convscope.webapp.api.exercises import add_exercises
@@ -17,10 +21,8 @@ from convscope.webapp.api.inspect import add_inspect, takes_file
 from convscope.webapp.api.lessons import add_lessons
 from convscope.webapp.api.responses import JSONResponse
 from convscope.webapp.api.runs import add_runs
-from convscope.webapp.guard import Guard
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
-from convscope.webapp.limits import LIMITS, Limits
 
 _STATIC = Path(__file__).parent / "static"
 _SCREENS = ("look", "train", "compare", "learn")
@@ -66,8 +68,8 @@ def make_app(
 ) -> FastAPI:
     """The application for the models of a store and the trainings of a folder.
 
-    `hosts` and `token` say which requests are refused, see `check_access`: a machine that has many
-    names answers to each (None), and then needs a token.
+    `hosts` and `token` say which requests are refused, see `http_server.access`: a machine that has
+    many names answers to each (None), and then needs a token.
     """
     app = FastAPI(
         title="convscope lab",
@@ -82,7 +84,13 @@ def make_app(
         },
     )
     app.state.store = store
-    app.add_middleware(Guard, hosts=hosts, token=token, takes_file=takes_file, limits=limits)
+    app.add_middleware(
+        Guard,
+        hosts=hosts,
+        authorize=partial(check_page_token, token=token) if token else lambda _scope: None,
+        takes_file=takes_file,
+        limits=limits,
+    )
     add_error_handlers(app)
     add_inspect(app, store)
     add_runs(app, jobs, store)

@@ -9,13 +9,13 @@ from fastapi import FastAPI
 
 from convscope.card import Card
 from convscope.evaluation.metrics import wilson_interval
+from convscope.http_server.guard import Guard
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.step_history import StepHistory
 from convscope.training.config import TrainConfig
 from convscope.webapp.api.compare import add_compare
 from convscope.webapp.api.runs import add_runs
-from convscope.webapp.guard import Guard
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.server import add_error_handlers

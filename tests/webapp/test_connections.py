@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
-from convscope.webapp.connections import LabServer
-from convscope.webapp.guard import HEADERS
+from convscope.http_server.connections import LimitedServer
+from convscope.http_server.guard import HEADERS
+from convscope.http_server.limits import LIMITS, Limits
+from convscope.http_server.listening import free_port
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
-from convscope.webapp.launch import free_port
-from convscope.webapp.limits import LIMITS, Limits
 from convscope.webapp.server import make_app
 from tests.webapp.fakes import wait_for
 
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 def serving(app, limits):
     """The port of a server with these limits, and the server."""
     listening, port = free_port("127.0.0.1", 18900)
-    server = LabServer(app, limits=limits)
+    server = LimitedServer(app, limits=limits)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
@@ -297,9 +297,9 @@ def test_the_lab_ends_though_clients_are_slow(folder):
 FEW = """
 import resource, socket, sys, time, threading
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-import convscope.webapp.connections as module
-from convscope.webapp.connections import LabServer
-from convscope.webapp.limits import Limits
+import convscope.http_server.connections as module
+from convscope.http_server.connections import LimitedServer
+from convscope.http_server.limits import Limits
 module._room = lambda connections: connections  # as if nobody had looked
 async def app(scope, receive, send):
     if scope["type"] == "http":
@@ -307,7 +307,7 @@ async def app(scope, receive, send):
         await send({"type": "http.response.body", "body": b"here"})
 listening = socket.create_server(("127.0.0.1", 0), backlog=128)
 print(listening.getsockname()[1], flush=True)
-server = LabServer(app, limits=Limits(header_seconds=1.5))
+server = LimitedServer(app, limits=Limits(header_seconds=1.5))
 threading.Thread(target=lambda: (sys.stdin.read(), setattr(server, "should_exit", True))).start()
 begin = time.process_time()
 server.run(sockets=[listening])
@@ -333,7 +333,7 @@ def test_a_lab_without_file_descriptors_goes_on_and_does_not_spin():
 
 
 def test_connections_leave_half_of_the_file_descriptors(monkeypatch):
-    from convscope.webapp.connections import _room  # noqa: PLC0415
+    from convscope.http_server.connections import _room  # noqa: PLC0415
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 100))
     assert (_room(256), _room(20)) == (50, 20)

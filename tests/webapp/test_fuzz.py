@@ -25,13 +25,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from convscope.http_server.connections import LimitedServer
+from convscope.http_server.listening import free_port
 from convscope.lessons.course import LESSONS
 from convscope.runs.live_files import Live
 from convscope.training.config import TrainConfig
-from convscope.webapp.connections import LabServer
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
-from convscope.webapp.launch import free_port
 from convscope.webapp.server import make_app
 from tests import snapshots
 from tests.webapp.fakes import fake_run, step_history, wait_for
@@ -69,7 +69,7 @@ def served(tmp_path_factory):
     jobs.processes.start = lambda _name, _arguments: None
     listening, port = free_port("127.0.0.1", 18800)
     app = make_app(store, jobs, hosts=frozenset({f"127.0.0.1:{port}"}))
-    server = LabServer(app)
+    server = LimitedServer(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     assert wait_for(lambda: server.started)

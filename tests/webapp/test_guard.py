@@ -14,11 +14,11 @@ pytest.importorskip("fastapi")
 from fastapi import Request
 from starlette.middleware import Middleware
 
+from convscope.http_server.guard import HEADERS, Guard
+from convscope.http_server.limits import Limits
 from convscope.webapp.api.inspect import takes_file
-from convscope.webapp.guard import HEADERS, Guard
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
-from convscope.webapp.limits import Limits
 from convscope.webapp.server import make_app
 from tests.webapp.asgi import HOST, Parts, answer_of, ask
 

@@ -8,7 +8,7 @@ from torch import nn
 
 import convscope
 from convscope.errors import RequestError
-from convscope.webapp.launch import free_port
+from convscope.http_server.listening import free_port
 
 pytest.importorskip("fastapi")
 

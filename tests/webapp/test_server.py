@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from convscope.http_server.listening import free_port
 from convscope.webapp.inspect.store import ModelStore
-from convscope.webapp.launch import fill, free_port
+from convscope.webapp.launch import fill
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")

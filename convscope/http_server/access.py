@@ -1,4 +1,4 @@
-"""Which requests the lab answers: by their Host, Origin, token, and the form of their header."""
+"""Which requests are answered: by their Host, Origin, token, and the form of their header."""
 
 import hmac
 import re
@@ -7,10 +7,10 @@ from urllib.parse import parse_qs
 
 from starlette.types import Scope
 
-from convscope.webapp.limits import Limits
+from convscope.http_server.limits import Limits
 
 _HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-_FOREIGN = "Pages of other sites have no access to this lab."
+_FOREIGN = "Pages of other sites have no access to this server."
 
 
 class Refusal(Exception):
@@ -28,8 +28,8 @@ def field_values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
 
 
-def check_access(scope: Scope, *, hosts: frozenset[str] | None, token: str | None) -> None:
-    """Raise Refusal unless a request is for one of `hosts`, from its own page, and has the token.
+def check_access(scope: Scope, *, hosts: frozenset[str] | None) -> None:
+    """Raise Refusal unless a request is for one of `hosts`, and from its own page.
 
     `hosts` are lower-case names with ports; None allows every name.
     """
@@ -40,7 +40,11 @@ def check_access(scope: Scope, *, hosts: frozenset[str] | None, token: str | Non
     sites = field_values(scope, b"sec-fetch-site")
     if not {*sites} <= {"same-origin", "none"} and not _is_link(scope):
         raise Refusal(403, _FOREIGN)
-    if token is not None and scope["path"].startswith("/api"):
+
+
+def check_page_token(scope: Scope, token: str) -> None:
+    """Raise Refusal for a request to `/api` without the token of the page's address."""
+    if scope["path"].startswith("/api"):
         sent = [*field_values(scope, b"x-token"), *_query_values(scope, "token"), ""][0]
         if not hmac.compare_digest(sent.encode(), token.encode()):
             raise Refusal(
@@ -50,12 +54,25 @@ def check_access(scope: Scope, *, hosts: frozenset[str] | None, token: str | Non
             )
 
 
+def check_bearer(scope: Scope, token: str) -> None:
+    """Raise Refusal for a request without `Authorization: Bearer TOKEN`."""
+    sent = field_values(scope, b"authorization")
+    scheme, _, value = (sent[0] if len(sent) == 1 else "").partition(" ")
+    is_known = hmac.compare_digest(value.strip().encode(), token.encode())
+    if scheme.lower() != "bearer" or not is_known:
+        raise Refusal(
+            401,
+            "Send the token of this server, as the header Authorization: Bearer TOKEN.",
+            {"WWW-Authenticate": "Bearer"},
+        )
+
+
 def _checked_host(sent: list[str], hosts: frozenset[str] | None) -> str:
     if len(sent) != 1:
         raise Refusal(400, "A request names one Host.")
     host = sent[0].lower()
     if hosts is not None and host not in hosts:
-        raise Refusal(421, f"This lab does not answer to the name {host[:100]!r}.")
+        raise Refusal(421, f"This server does not answer to the name {host[:100]!r}.")
     if not _HOST.fullmatch(host):
         raise Refusal(400, f"{host[:100]!r} is not the name of a host.")
     return host
@@ -75,15 +92,24 @@ def _query_values(scope: Scope, name: str) -> list[str]:
     return parse_qs(scope["query_string"].decode("latin-1")).get(name, [])
 
 
-def check_header(scope: Scope, limits: Limits) -> None:
-    """Raise Refusal for a header that is too large, or describes a body that is not accepted."""
+def check_header(
+    scope: Scope, limits: Limits, *, encodings: frozenset[str] = frozenset({"identity"})
+) -> None:
+    """Raise Refusal for a header that is too large, or describes a body that is not accepted.
+
+    A body may have one of `encodings`.
+    """
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > limits.address_bytes:
         raise Refusal(414, f"An address has up to {limits.address_bytes >> 10} kB.")
     if sum(len(key) + len(value) for key, value in scope["headers"]) > limits.header_bytes:
         raise Refusal(431, f"A header has up to {limits.header_bytes >> 10} kB.")
-    encodings = field_values(scope, b"content-encoding")
-    if any(encoding.strip().lower() != "identity" for encoding in encodings):
-        raise Refusal(415, "Send the body as it is, without Content-Encoding.")
+    sent = field_values(scope, b"content-encoding")
+    if len(sent) > 1 or not {one.strip().lower() for one in sent} <= encodings:
+        others = " or ".join(sorted(encodings - {"identity"}))
+        raise Refusal(
+            415,
+            f"Send the body as it is, without Content-Encoding{others and f', or as {others}'}.",
+        )
     lengths = field_values(scope, b"content-length")
     if len({*lengths}) > 1 or (lengths and field_values(scope, b"transfer-encoding")):
         raise Refusal(400, "A body has one length.")

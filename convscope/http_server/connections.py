@@ -1,4 +1,4 @@
-"""The lab's connections: each has deadlines, and the slowest makes room for another."""
+"""A server's connections: each has deadlines, and the slowest makes room for another."""
 
 import asyncio
 import errno
@@ -12,8 +12,8 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from convscope.webapp.guard import HEADERS
-from convscope.webapp.limits import LIMITS, Limits
+from convscope.http_server.guard import HEADERS
+from convscope.http_server.limits import LIMITS, Limits
 from convscope.words.json_text import to_json
 
 try:
@@ -21,9 +21,9 @@ try:
 except ImportError:  # Windows, which has no such limit
     resource = None
 
-_BACKLOG = 128  # connections that wait to be accepted
+BACKLOG = 128  # connections that wait to be accepted
 _KEEP_ALIVE_SECONDS = 5
-_ENDING_SECONDS = 20  # for answers that are being computed when the server ends
+_NEW_SECONDS = 0.5  # for which a connection without a request outlives the server's end
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ class Connection(H11Protocol):
     """
 
     limits: Limits = LIMITS
+    key: str = "message"
+    ends_uploads: bool = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -43,6 +45,7 @@ class Connection(H11Protocol):
         self._header_timer: asyncio.TimerHandle | None = None
         self._read_timer: asyncio.TimerHandle | None = None
         self._waiting_since = 0.0
+        self._was_asked = False
 
     @property
     def is_incomplete(self) -> bool:
@@ -58,11 +61,15 @@ class Connection(H11Protocol):
     def _has_no_header(self) -> bool:
         return self.conn.their_state is h11.IDLE
 
+    @property
+    def _is_new(self) -> bool:
+        return self._has_no_header and not self._was_asked
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect_header()
         if len(self.connections) > self._most and not make_room(self.connections, self):
-            self._refuse(503, "The lab has too many connections. Try again in a few seconds.")
+            self._refuse(503, "The server has too many connections. Try again in a few seconds.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._header_timer, self._read_timer):
@@ -77,12 +84,16 @@ class Connection(H11Protocol):
             self._header_timer = None
 
     def on_response_complete(self) -> None:
+        self._was_asked = True
         super().on_response_complete()
         if self._has_no_header:
             self._expect_header()
 
     def shutdown(self) -> None:
-        if self.is_incomplete and not self._has_no_header:
+        """End when the server does, at the latest after the answer that is being computed."""
+        if not self.ends_uploads and self._is_new:  # its first request may be on its way
+            self.loop.call_later(_NEW_SECONDS, super().shutdown)
+        elif self.ends_uploads and self.is_incomplete and not self._has_no_header:
             self.transport.close()
         else:
             super().shutdown()
@@ -127,7 +138,7 @@ class Connection(H11Protocol):
     def _refuse(self, status: int, message: str) -> None:
         """Answer before there is a request, or in place of its answer, and close."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            body = to_json({"message": message}).encode()
+            body = to_json({self.key: message}).encode()
             fields = {
                 **HEADERS,
                 "Content-Type": "application/json",
@@ -167,23 +178,46 @@ def make_room(connections: set[Any], newcomer: Connection | None = None) -> bool
     return True
 
 
-class LabServer(uvicorn.Server):
-    """uvicorn for an application of the lab, with connections that have deadlines."""
+class LimitedServer(uvicorn.Server):
+    """uvicorn with connections that have deadlines.
 
-    def __init__(self, app: Any, *, limits: Limits = LIMITS) -> None:
+    Args:
+        app: the application.
+        limits: the deadlines and bounds.
+        key: of the JSON object that says why something is no request.
+        ending_seconds: for answers that are being computed when the server ends.
+        ends_uploads: whether a request that is not complete then is dropped.
+        accepts: connections that are accepted at a time; 1 where several processes share a socket,
+            so that none takes what another could answer sooner.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        limits: Limits = LIMITS,
+        key: str = "message",
+        ending_seconds: int = 20,
+        ends_uploads: bool = True,
+        accepts: int = BACKLOG,
+    ) -> None:
         self._warned_at = self._made_room_at = -math.inf
         super().__init__(
             uvicorn.Config(
                 app,
-                http=type("Limited", (Connection,), {"limits": limits}),
+                http=type(
+                    "Limited",
+                    (Connection,),
+                    {"limits": limits, "key": key, "ends_uploads": ends_uploads},
+                ),
                 ws="none",
                 log_level="error",  # a bad request is no news for the terminal
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                backlog=_BACKLOG,
+                backlog=accepts,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=_ENDING_SECONDS,
+                timeout_graceful_shutdown=ending_seconds,
             )
         )
 
@@ -205,6 +239,6 @@ class LabServer(uvicorn.Server):
         if now - self._warned_at > 60:
             self._warned_at = now
             _log.warning(
-                "The lab cannot open more connections (%s). It goes on with those it has.",
+                "The server cannot open more connections (%s). It goes on with those it has.",
                 error.strerror,
             )

@@ -1,4 +1,4 @@
-"""How much of the lab one client can take."""
+"""How much of a server one client can take."""
 
 from dataclasses import dataclass
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from starlette.types import Receive
 
 from convscope.errors import RequestError
+from convscope.http_server.access import Refusal
+from convscope.http_server.limits import Limits
 from convscope.strict import parse_json
-from convscope.webapp.access import Refusal
-from convscope.webapp.limits import Limits
 
 
 class Disconnected(Exception):
@@ -25,7 +25,7 @@ async def read_body(
         receive: ASGI's.
         limit: bytes that it may have.
         limits: its deadline, by `body_seconds` and `body_rate`.
-        hold: called with the number of bytes of each part; raises Refusal where the lab has no
+        hold: called with the number of bytes of each part; raises Refusal where there is no
             room for them.
 
     Raises Refusal for a body that is too long or too slow, Disconnected if the client leaves.
@@ -54,7 +54,7 @@ def check_length(length: int, limit: int) -> None:
     """Raise Refusal for a body of more than `limit` bytes."""
     if length > limit:
         size = f"{limit >> 20} MB" if limit >= 1 << 20 else f"{limit} bytes"
-        raise Refusal(413, f"The lab reads up to {size} here.")
+        raise Refusal(413, f"A body of up to {size} is read here.")
 
 
 def check_json(body: bytes) -> None:

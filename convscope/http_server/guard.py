@@ -8,15 +8,15 @@ from contextlib import suppress
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from convscope.webapp.access import (
+from convscope.http_server.access import (
     Refusal,
     check_access,
     check_header,
     declared_length,
     field_values,
 )
-from convscope.webapp.body import Disconnected, check_json, check_length, read_body
-from convscope.webapp.limits import LIMITS, Limits
+from convscope.http_server.body import Disconnected, check_json, check_length, read_body
+from convscope.http_server.limits import LIMITS, Limits
 from convscope.words.json_text import to_json
 
 POLICY = (
@@ -40,17 +40,19 @@ _log = logging.getLogger(__name__)
 class Guard:
     """ASGI middleware that refuses a request before anything is computed for it.
 
-    The application gets only requests for one of `hosts` (see `check_access`), from the lab's own
-    page and with its token, with a complete body. A client that leaves before that is forgotten
-    without a word. An exception of the application is logged and answered with 500.
+    The application gets only requests for one of `hosts` (see `check_access`), not from pages of
+    other sites, that `authorize` allows, with a complete body. A client that leaves before that is
+    forgotten without a word. An exception of the application is logged and answered with 500.
 
     Args:
         app: the application.
         hosts: the names with ports that it answers to; None allows every name.
-        token: what every request to `/api` carries; None for no token.
+        authorize: raises Refusal for a request without the token; by default there is none.
         takes_file: whether a method and path take a body of `limits.file_bytes`; all others take
             `limits.json_bytes`.
         limits: the bounds.
+        encodings: which Content-Encoding a body may have; the application decodes it.
+        key: of the JSON object that says why a request is refused.
     """
 
     def __init__(
@@ -58,12 +60,15 @@ class Guard:
         app: ASGIApp,
         *,
         hosts: frozenset[str] | None,
-        token: str | None = None,
+        authorize: Callable[[Scope], None] = lambda _scope: None,
         takes_file: Callable[[str, str], bool] = lambda _method, _path: False,
         limits: Limits = LIMITS,
+        encodings: frozenset[str] = frozenset({"identity"}),
+        key: str = "message",
     ) -> None:
         self._app = app
-        self._hosts, self._token = hosts, token
+        self._hosts, self._authorize = hosts, authorize
+        self._encodings, self._key = encodings, key
         self._takes_file, self._limits = takes_file, limits
         self._held = 0
         self._working = 0
@@ -73,7 +78,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            answer = _Answer(scope, send)
+            answer = _Answer(scope, send, self._key)
             with suppress(Disconnected):
                 try:
                     await self._handle(scope, receive, answer)
@@ -83,8 +88,9 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        check_access(scope, hosts=self._hosts, token=self._token)
-        check_header(scope, self._limits)
+        check_access(scope, hosts=self._hosts)
+        self._authorize(scope)
+        check_header(scope, self._limits, encodings=self._encodings)
         takes_file = self._takes_file(scope["method"], scope["path"])
         limit = self._limits.file_bytes if takes_file else self._limits.json_bytes
         check_length(declared_length(scope), limit)
@@ -93,7 +99,7 @@ class Guard:
         def hold(size: int) -> None:
             nonlocal held
             if self._held + size > self._limits.held_bytes:
-                raise _busy("The lab is receiving other files.")
+                raise _busy("The server is receiving other files.")
             self._held += size
             held += size
 
@@ -110,7 +116,7 @@ class Guard:
         self, scope: Scope, body: bytes, receive: Receive, answer: "_Answer"
     ) -> None:
         if self._working >= self._limits.requests:
-            raise _busy(f"The lab computes {self._working} other answers.")
+            raise _busy(f"The server computes {self._working} other answers.")
         parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive_again() -> Message:
@@ -130,7 +136,7 @@ class Guard:
             _log.exception("%s %s", scope["method"], scope["path"])
             raise Refusal(
                 500,
-                f"Internal error of the lab ({type(error).__name__}). Its terminal shows where.",
+                f"Internal error of the server ({type(error).__name__}). Its terminal shows where.",
             ) from error
         finally:
             answer.start()
@@ -147,8 +153,8 @@ def _busy(reason: str) -> Refusal:
 class _Answer:
     """The answer to a request: adds the security headers to whatever is sent."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope, self._send = scope, send
+    def __init__(self, scope: Scope, send: Send, key: str) -> None:
+        self._scope, self._send, self._key = scope, send, key
         self.is_started = False
         self.is_received = declared_length(scope) == 0
         self.when_started: Callable[[], None] | None = None
@@ -172,7 +178,7 @@ class _Answer:
 
     async def refuse(self, refusal: Refusal, receive: Receive, *, linger: float) -> None:
         """Send a refusal; end the connection if the body was not read."""
-        body = to_json({"message": refusal.message}).encode()
+        body = to_json({self._key: refusal.message}).encode()
         fields = {
             "content-type": "application/json",
             "content-length": str(len(body)),

@@ -1,0 +1,1 @@
+"""What the lab and `serve` have in common: connections with deadlines, bounds on every request."""
