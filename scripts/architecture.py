@@ -41,7 +41,7 @@ LAYERS = (
     ("checks",),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons"),
-    ("webapp",),
+    ("webapp", "serving"),
     ("cli",),
 )
 """Packages and single modules, lowest layer first: each imports only from layers below its own."""

@@ -72,6 +72,7 @@ def loaded_after(statement: str) -> set[str]:
         "import convscope.cli.train, convscope.cli.resume",
         "import convscope.cli.evaluate, convscope.cli.predict",
         "import convscope.lessons.exercises",
+        "import convscope.cli.serve, convscope.serving.api, convscope.http_server.guard",
     ],
 )
 def test_what_needs_no_torch_does_not_import_it(statement):

@@ -34,6 +34,7 @@ COMMANDS = {
     "evaluate": "Measure the accuracy of a trained network.",
     "predict": "Classify images with a trained network.",
     "export": "Write a network for other programs, once it answers as PyTorch does.",
+    "serve": "Classify images over HTTP with an exported network, without PyTorch.",
     "check": "Find what is wrong with a data set before training on it.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",

@@ -9,6 +9,7 @@ COMMANDS = {
     "check": "lint clean dedup deduplicate audit doctor qa inspect_data",
     "export": "convert onnx to_onnx openvino quantize",
     "predict": "infer inference classify apply label prediction predictions",
+    "serve": "server deploy api host",
     "summary": "info describe inspect print architecture summarize summarise table layers "
     "torchinfo",
     "explain": "why trace visualize visualise gradcam attribution saliency interpret",
@@ -20,8 +21,6 @@ COMMANDS = {
 }  # fmt: skip
 
 COMMANDS_ELSEWHERE = {
-    "convscope is no server of predictions; `convscope predict RUN IMAGE...` answers, and "
-    "`convscope lab` opens a page for people.": "serve server deploy api",
     "Times are not measured; `convscope summary NAME` counts parameters and multiply-adds.":
     "benchmark bench profile speed",
     "Cross-validation is a training: `convscope train DATA --folds 5`.": "cross_validate "

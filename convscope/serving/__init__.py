@@ -1,0 +1,1 @@
+"""`serve`: an exported network behind HTTP. PyTorch is never imported here."""

@@ -1,0 +1,163 @@
+"""The description of the API, for programs that make clients of it."""
+
+from typing import Any
+
+from convscope.serving.models import ServedModel
+from convscope.serving.settings import ServeSettings
+from convscope.version import __version__
+
+_TEXT, _NUMBER = {"type": "string"}, {"type": "number"}
+_REFUSALS = {
+    400: "The request is malformed.",
+    401: "The token is missing.",
+    403: "A page of another site sent the request.",
+    404: "There is nothing of this name.",
+    408: "The request came too slowly.",
+    413: "The body is too long, or has too many images.",
+    415: "The body is of another type.",
+    421: "The server does not answer to this Host.",
+    422: "No image can be read, or a parameter is invalid.",
+    431: "The header is too long.",
+    503: "As many images wait as may; Retry-After says when to try again.",
+    504: "The answer took too long.",
+}
+
+
+def describe(model: ServedModel, settings: ServeSettings) -> dict[str, Any]:
+    """The document of OpenAPI 3.1 for a network."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": model.name, "version": __version__, "summary": _classes(model)},
+        "paths": {
+            "/predict": {"post": _predict(settings)},
+            "/health": {"get": _plain("Whether the server is ready.", 503)},
+            "/health/live": {"get": _plain("Whether the server lives.")},
+            "/health/ready": {"get": _plain("Whether the server is ready.", 503)},
+            "/card": {"get": _plain("Classes and preprocessing of the network.", 401)},
+            "/metrics": {"get": _metrics()},
+            "/v2": {"get": _plain("The Open Inference Protocol: the server.", 401)},
+            "/v2/health/live": {"get": _plain("Whether the server lives.")},
+            "/v2/health/ready": {"get": _plain("Whether the server is ready.", 503)},
+            "/v2/models/{name}": {"get": _named("Its inputs and outputs.")},
+            "/v2/models/{name}/ready": {"get": _named("Whether it is ready.")},
+            "/v2/models/{name}/infer": {"post": _infer()},
+        },
+        "components": {
+            "schemas": {
+                "Error": _object({"error": _TEXT}, required=["error"]),
+                "Prediction": _prediction(),
+                "Predictions": _object(
+                    {
+                        "model": _TEXT,
+                        "version": _TEXT,
+                        "error": _TEXT,
+                        "predictions": {"type": "array", "items": _ref("Prediction")},
+                    },
+                    required=["predictions"],
+                ),
+            },
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"token": []}],
+    }
+
+
+def _classes(model: ServedModel) -> str:
+    classes = model.card.classes
+    return f"Classifies images: {', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}"
+
+
+def _predict(settings: ServeSettings) -> dict[str, Any]:
+    binary = {"type": "string", "format": "binary"}
+    form = _object({"image": {"type": "array", "items": binary}})
+    base64 = {"type": "string", "contentEncoding": "base64"}
+    listed = _object({"image": base64, "images": {"type": "array", "items": base64}})
+    return {
+        "summary": "Classify images.",
+        "description": (
+            f"Up to {settings.max_images} images and {settings.max_body} MB. An image that cannot "
+            "be read has an `error` in its place; if none can, the status is 422."
+        ),
+        "parameters": [
+            {
+                "name": "top",
+                "in": "query",
+                "description": "Classes to name for each image.",
+                "schema": {"type": "integer", "minimum": 1},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "image/*": {"schema": binary},
+                "application/octet-stream": {"schema": binary},
+                "multipart/form-data": {"schema": form},
+                "application/json": {"schema": listed},
+            },
+        },
+        "responses": {
+            "200": _answer("A prediction for each image, in order.", _ref("Predictions")),
+            **_refusals(*(status for status in _REFUSALS if status not in (404, 422))),
+            "422": _answer(_REFUSALS[422], _ref("Error")),
+        },
+    }
+
+
+def _prediction() -> dict[str, Any]:
+    return _object(
+        {
+            "name": {**_TEXT, "description": "Of the file, in a form."},
+            "label": {**_TEXT, "description": "The most probable class."},
+            "labels": {"type": "array", "items": _TEXT, "description": "Where there are several."},
+            "probability": {**_NUMBER, "description": "Of the label."},
+            "probabilities": {"type": "object", "additionalProperties": _NUMBER},
+            "expected_grade": {**_NUMBER, "description": "Of grades: the sum of k times p_k."},
+            "error": {**_TEXT, "description": "Why the image could not be read."},
+        }
+    )
+
+
+def _infer() -> dict[str, Any]:
+    body = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    return {
+        **_named("Infer, in JSON or with binary tensors.", 400, 408, 413, 503, 504),
+        "requestBody": body,
+    }
+
+
+def _metrics() -> dict[str, Any]:
+    text = {"text/plain": {"schema": _TEXT}}
+    return {
+        "summary": "Metrics for Prometheus.",
+        "responses": {"200": {"description": "Counts and times.", "content": text}},
+    }
+
+
+def _named(summary: str, *statuses: int) -> dict[str, Any]:
+    name = {"name": "name", "in": "path", "required": True, "schema": _TEXT}
+    return {**_plain(summary, 401, 404, *statuses), "parameters": [name]}
+
+
+def _plain(summary: str, *statuses: int) -> dict[str, Any]:
+    said = _answer("What was asked.", {"type": "object"})
+    return {"summary": summary, "responses": {"200": said, **_refusals(*statuses)}}
+
+
+def _refusals(*statuses: int) -> dict[str, Any]:
+    return {str(status): _answer(_REFUSALS[status], _ref("Error")) for status in statuses}
+
+
+def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        **({"required": required} if required else {}),
+    }
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
