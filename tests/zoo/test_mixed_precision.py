@@ -39,7 +39,8 @@ def test_a_network_takes_a_step(name, low):
         loss, _ = BatchLoss(CARD)(output, targets)
         losses.append(loss.item())
     loss.backward()
-    assert losses[1] == pytest.approx(losses[0], abs=0.3)
+    # In a hundred layers with random weights, batch norm over four images amplifies every rounding.
+    assert losses[1] == pytest.approx(losses[0], abs=0.3 if name in NARROW else 1.0)
     assert losses[1] != losses[0]
     for path, weight in net.named_parameters():
         assert weight.grad is None or weight.grad.isfinite().all(), path
