@@ -32,7 +32,8 @@ LAYERS = (
     ),
     ("distributed", "engines", "mixed_precision"),
     ("layers", "data", "inference", "losses"),
-    ("zoo", "lanes", "recording", "exported"),
+    ("zoo", "lanes", "recording", "predictions"),
+    ("exported",),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo
     ("weights",),
     ("models",),  # a network with its card: from a run, from weights, or as it is

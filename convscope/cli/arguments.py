@@ -37,6 +37,11 @@ class Option:
     is_numbers: bool = False
 
 
+def _is_folder_of_network(token: str) -> bool:
+    """Whether a word names a run, or an exported network; see `runs` and `exported`."""
+    return any(Path(token, name).is_file() for name in ("config.toml", "export.json"))
+
+
 def options_of(arguments: ArgumentCollection) -> dict[str, Option]:
     """The options of a command by their names in Python, those by position first."""
     found: dict[str, Option] = {}
@@ -237,7 +242,7 @@ class _Translation:
         """Without a run folder, --model is what to look at, as elsewhere; beside one, its code."""
         model = self._value_of("--model")
         given = (*self.first, *self.tokens)
-        if model and not any(Path(token, "config.toml").is_file() for token in given):
+        if model and not any(map(_is_folder_of_network, given)):
             self._remove("--model")
             self.first.append(model)
 

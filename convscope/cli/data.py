@@ -7,8 +7,9 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from convscope.cli.flags import config_of, given_settings, make_flags
+from convscope.cli.json_output import print_json
 from convscope.cli.options import Int, Json
-from convscope.cli.terminal import print_json, training_progress
+from convscope.cli.terminal import training_progress
 from convscope.data.dataset import SPLITS
 from convscope.data.overview import DatasetOverview
 from convscope.data.source import NAMES, is_here, open_source

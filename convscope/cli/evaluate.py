@@ -5,6 +5,7 @@ from typing import Literal
 
 from rich.table import Table
 
+from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.options import (
     BatchSize,
@@ -78,7 +79,7 @@ def evaluate(
         Column of a CSV file with the classes; by default the one whose header says so.
     """
     keep_freed_memory()
-    from convscope.cli.terminal import consent_flags, print_json  # noqa: PLC0415 -- torch
+    from convscope.cli.terminal import consent_flags  # noqa: PLC0415 -- torch
     from convscope.evaluation.evaluate import evaluate as evaluate_run  # noqa: PLC0415
     from convscope.runs.own_code import Consent  # noqa: PLC0415
 

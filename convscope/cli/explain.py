@@ -6,17 +6,17 @@ from typing import Annotated, cast
 
 from rich.table import Table
 
+from convscope.cli.json_output import print_json
 from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt, OwnCode, Trust
-from convscope.cli.terminal import print_json
 from convscope.data.dataset import NO_LABEL
 from convscope.errors import RequestError, shell_word
-from convscope.evaluation.predictions import expected_grade
 from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.grid import find_filter, map_text, read_grid, record_grid
 from convscope.explanation.recording import Recording
 from convscope.explanation.rendering.text import im2col_text
 from convscope.inference import probabilities
+from convscope.predictions.result import expected_grade
 from convscope.runs.own_code import Consent
 from convscope.words.screen import Screen, cell
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.table import Table
 
+from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.options import (
     ClassNames,
@@ -20,9 +21,9 @@ from convscope.cli.options import (
     Threads,
     Trust,
 )
-from convscope.cli.terminal import print_json
 from convscope.conversion.api import Exported
 from convscope.conversion.api import export as export_model
+from convscope.errors import shell_word
 from convscope.words.screen import Screen, cell
 
 
@@ -30,7 +31,7 @@ def export(
     run: str,
     /,
     *,
-    output: Annotated[Path, Parameter(alias="-o")],
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
     engine: str = "auto",
     model: OwnCode = None,
     trust: Trust = False,
@@ -51,7 +52,8 @@ def export(
     run
         A run folder, or a network as for predict.
     output
-        The folder to write.
+        The folder to write; by default `exported` in the folder of the run, with which predict
+        classifies images from then on.
     engine
         Which engine shall run it: onnxruntime, openvino, or auto, the fastest of those installed.
     batch_size
@@ -77,7 +79,8 @@ def export(
         return
     screen = Screen()
     screen.print(_table(exported))
-    screen.say(f"Wrote {exported.path}. Next: convscope predict {exported.path} IMAGE")
+    path = shell_word(exported.path)
+    screen.say(f"Wrote {exported.path}. Next: convscope predict {path} IMAGE")
     errors = Screen(stderr=True)
     for note in exported.notes:
         errors.say(in_flags(note))

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from convscope.cli.config import settings_of_run
 from convscope.cli.flags import config_of, given_settings, make_flags
+from convscope.cli.json_output import print_json
 from convscope.cli.options import Int, Json
 from convscope.data.ahead import open_ahead
 from convscope.device import keep_freed_memory
@@ -51,7 +52,7 @@ def lr_find(
     """
     keep_freed_memory()
     ahead = open_ahead(data, data_dir=settings.data_dir)
-    from convscope.cli.terminal import print_json, training_progress  # noqa: PLC0415 -- torch
+    from convscope.cli.terminal import training_progress  # noqa: PLC0415 -- torch
     from convscope.training.lr_finder import Rates, check_picture, range_test  # noqa: PLC0415
 
     collect_again()

@@ -2,8 +2,8 @@
 
 from itertools import groupby
 
+from convscope.cli.json_output import print_json
 from convscope.cli.options import Json
-from convscope.cli.terminal import print_json
 from convscope.errors import RequestError
 from convscope.words.screen import Screen
 from convscope.zoo import ZOO, list_models, paper

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
 
+from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.options import (
     BatchSize,
@@ -30,7 +31,7 @@ from convscope.words.csv_text import to_csv
 from convscope.words.screen import Screen, cell
 
 if TYPE_CHECKING:
-    from convscope.evaluation.predictions import Predictions
+    from convscope.predictions.result import Predictions
 
 
 def predict(
@@ -55,10 +56,15 @@ def predict(
 ) -> None:
     """Classify images with a trained network.
 
+    The folder of an exported network answers without PyTorch. So does a run that was exported into
+    its own folder by `convscope export RUN`, unless its weights have changed since, or --device,
+    --model or --trust asks for PyTorch.
+
     Parameters
     ----------
     run
-        A run folder; with --weights or --pretrained a network's name, layer table, or module:attr.
+        A run folder, or that of an exported network; with --weights or --pretrained a network's
+        name, layer table, or module:attr.
     images
         Image files, folders (with all images inside), or globs.
     format
@@ -71,7 +77,6 @@ def predict(
         The same as --format json.
     """
     keep_freed_memory()
-    from convscope.cli.terminal import print_json  # noqa: PLC0415 -- torch
     from convscope.evaluation.predict import predict as predict_images  # noqa: PLC0415
 
     collect_again()
@@ -129,7 +134,7 @@ def _cell(value: object) -> str:
 
 
 def _print_table(predictions: "Predictions") -> None:
-    from convscope.evaluation.predictions import listing  # noqa: PLC0415 -- numpy
+    from convscope.predictions.result import listing  # noqa: PLC0415 -- numpy
 
     is_multi_label = any(prediction.labels is not None for prediction in predictions)
     is_ordinal = any(prediction.expected_grade is not None for prediction in predictions)

@@ -4,8 +4,8 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
+from convscope.cli.json_output import print_json
 from convscope.cli.options import Json
-from convscope.cli.terminal import print_json
 from convscope.recipes import MeasuredTable, Recipe, list_recipes, read_recipe
 from convscope.words.screen import Screen
 

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from convscope.atomic import write_atomically
+from convscope.cli.json_output import print_json
 from convscope.cli.options import Flag, Json, OptionalInt, OwnCode, Trust
-from convscope.cli.terminal import consent_flags, print_json
+from convscope.cli.terminal import consent_flags
 from convscope.compare.networks import Comparison
 from convscope.errors import RequestError, shell_word
 from convscope.runs.own_code import Consent

@@ -1,10 +1,9 @@
 """Terminal output: progress, tables, and suggestions for the next command."""
 
-import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
+from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.data.source import NAMES
 from convscope.errors import shell_word
@@ -15,13 +14,7 @@ from convscope.training.callbacks.terminal_progress import TerminalProgress
 from convscope.training.folds.result import CrossValidationResult
 from convscope.training.result import TrainingResult
 from convscope.training.tuning.result import TuningResult
-from convscope.words.json_text import to_json
 from convscope.words.screen import Screen
-
-
-def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Print one JSON value on standard output."""
-    sys.stdout.write(to_json(value) + "\n")
 
 
 def consent_flags(consent: Consent) -> str:

@@ -10,8 +10,9 @@ from convscope.conversion.candidates import Candidate, choose_engines, try_engin
 from convscope.conversion.draft import Draft
 from convscope.conversion.manifest import write_all
 from convscope.engines import EngineName
-from convscope.errors import WorkError
+from convscope.errors import RequestError, WorkError
 from convscope.exported.folder import new_folder
+from convscope.exported.of_run import OF_RUN
 from convscope.models import ModelLike, OpenedModel, named_weights, open_model
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
@@ -43,7 +44,7 @@ class Exported:
 @takes_synonyms
 def export(
     run: ModelLike,
-    output: str | Path,
+    output: str | Path | None = None,
     *,
     model: str | nn.Module | None = None,
     trust: bool = False,
@@ -59,10 +60,10 @@ def export(
 ) -> Exported:
     """Write a network for other programs, once it was seen to answer as PyTorch does.
 
-    The folder `output` gets `model.onnx`, the network for normalized images, `images.onnx`, which
-    takes images of any size and returns probabilities, the card, a README, a few images with their
-    answers, and `parity.json`, how exactly both agree with PyTorch. Nothing is written if they do
-    not.
+    The folder `output`, by default `exported` in that of the run, gets `model.onnx`, the network
+    for normalized images, `images.onnx`, which takes images of any size and returns probabilities,
+    the card, a README, a few images with their answers, and `parity.json`, how exactly both agree
+    with PyTorch. Nothing is written if they do not.
 
     `run` is a run, or a network as for `predict`; one with random weights is exported as well.
 
@@ -84,7 +85,8 @@ def export(
         class_names=None if class_names is None else parse_class_names(class_names),
         consent=Consent(model, trust),
     )
-    with new_folder(Path(output)) as folder:
+    path = _folder_for(opened, output)
+    with new_folder(path) as folder:
         draft = Draft.of(opened, folder, threads=threads or torch.get_num_threads())
         tried = [try_engine(name, draft, batch_size=batch_size) for name in engines]
         agreeing = sorted(
@@ -94,7 +96,18 @@ def export(
         if not agreeing:
             raise WorkError(f"{' '.join(problems)} Nothing was written.")
         write_all(draft, agreeing)
-    return Exported(Path(output), tuple(agreeing), (*_notes(opened), *problems))
+    return Exported(path, tuple(agreeing), (*_notes(opened), *problems))
+
+
+def _folder_for(opened: OpenedModel, output: str | Path | None) -> Path:
+    if output is not None:
+        return Path(output).expanduser()
+    if opened.run is None:
+        raise RequestError(
+            f"{opened.name} is no run, into whose folder it could be exported. Name a folder by "
+            "`output`."
+        )
+    return opened.run.path / OF_RUN
 
 
 def _notes(opened: OpenedModel) -> list[str]:

@@ -9,12 +9,12 @@
 """
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, Union, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -26,7 +26,10 @@ from convscope.data.pixels import convert_pixels, to_l_or_rgb
 from convscope.data.unreadable import UnreadableImage, reason_of, refuse_size
 from convscope.errors import RequestError
 
-ImageLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | torch.Tensor
+if TYPE_CHECKING:
+    import torch
+
+ImageLike = Union[str, os.PathLike[str], bytes, Image.Image, NDArray[Any], "torch.Tensor"]
 """One image, as people have it; a str is the path of a file, bytes are the content of one."""
 
 KINDS = "a path, a PIL image, an array (height, width[, channels]) or a tensor (channels, h, w)"
@@ -48,10 +51,16 @@ def open_image(image: ImageLike, card: Card | None = None) -> DecodedImage:
             return decode_image(image, card)
         case Image.Image():
             return _from_pil(image)
-        case torch.Tensor():
+        case _ if _is_tensor(image):
             return _from_tensor(image)
         case _:
             return _from_object(image, card)
+
+
+def _is_tensor(image: object) -> "TypeGuard[torch.Tensor]":
+    """Whether it is PyTorch's, which is imported if there is one."""
+    torch: Any = sys.modules.get("torch")
+    return torch is not None and isinstance(image, torch.Tensor)
 
 
 def _from_object(image: Any, card: Card | None) -> DecodedImage:
@@ -90,7 +99,7 @@ def list_images(images: ImageLike | Iterable[ImageLike]) -> list[ImageLike]:
 def _is_many(images: Any) -> bool:
     if isinstance(images, np.ndarray) and images.dtype.kind in "OUST":
         return images.ndim > 0
-    if isinstance(images, np.ndarray | torch.Tensor):
+    if isinstance(images, np.ndarray) or _is_tensor(images):
         return images.ndim == 4
     if isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image):
         return False
@@ -124,8 +133,10 @@ def _from_pil(image: Image.Image) -> DecodedImage:
         raise reason_of(error) from error
 
 
-def _from_tensor(tensor: torch.Tensor) -> DecodedImage:
+def _from_tensor(tensor: "torch.Tensor") -> DecodedImage:
     """From (h, w) or (c, h, w)."""
+    import torch  # noqa: PLC0415 -- it is imported already
+
     _check_shape(tensor, kind="a tensor", channels_at=0, remedy="tensor.permute(2, 0, 1)")
     tensor = tensor.permute(1, 2, 0) if tensor.ndim == 3 else tensor
     values = tensor.detach().cpu()

@@ -1,72 +1,48 @@
 """`predict`: labels and probabilities for images."""
 
-import itertools
-import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image
-from torch import nn
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
-
-from convscope.card import Card, ResizeMode
-from convscope.data.depth import note_of, to_bytes
-from convscope.data.image_files import find_image_files
-from convscope.data.images import ImageLike, list_images, name_image, open_image
-from convscope.data.loading import ProgressCallback
-from convscope.data.normalize import normalize
-from convscope.data.resize import resize_image
-from convscope.data.survey import describe_notes
-from convscope.data.unreadable import UnreadableImage
-from convscope.data.walk import describe_left_out
-from convscope.device import threads_set
-from convscope.distributed.group import Group
-from convscope.distributed.joining import joined, own_device
+from convscope.card import ResizeMode
+from convscope.data.images import ImageLike
+from convscope.distributed.launch import current_launch
 from convscope.errors import RequestError
-from convscope.evaluation.batch_size import choose_feeding
-from convscope.evaluation.measure import compute_logits
-from convscope.evaluation.opening import open_trained
-from convscope.evaluation.predictions import (
-    THUMBNAILS,
-    Prediction,
-    Predictions,
-    expected_grade,
-    thumbnail,
-)
-from convscope.inference import probabilities
-from convscope.models import ModelLike
-from convscope.runs.own_code import Consent
+from convscope.exported.folder import ExportedModel
+from convscope.exported.of_run import export_of_run, named_export
+from convscope.predictions.answering import collect
+from convscope.predictions.result import Predictions
 from convscope.synonyms import takes_synonyms
-from convscope.weights.class_names import ClassNamesLike
-from convscope.weights.preprocessing import InputSettings, PerChannel
-from convscope.weights.source import WeightsSource
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from convscope.data.loading import ProgressCallback
+    from convscope.models import ModelLike
+    from convscope.weights.class_names import ClassNamesLike
+    from convscope.weights.preprocessing import PerChannel
+    from convscope.weights.source import WeightsSource
 
 
 @takes_synonyms
 def predict(
-    run: ModelLike,
+    run: "ModelLike",
     images: ImageLike | Iterable[ImageLike],
     *,
-    model: str | nn.Module | None = None,
+    model: "str | nn.Module | None" = None,
     trust: bool = False,
-    weights: WeightsSource | None = None,
+    weights: "WeightsSource | None" = None,
     pretrained: bool = False,
-    class_names: ClassNamesLike | None = None,
+    class_names: "ClassNamesLike | None" = None,
     input_size: int | tuple[int, int] | None = None,
     resize_mode: ResizeMode | None = None,
-    mean: PerChannel | None = None,
-    std: PerChannel | None = None,
+    mean: "PerChannel | None" = None,
+    std: "PerChannel | None" = None,
     top: int = 5,
     batch_size: int | None = None,
     device: str = "auto",
     threads: int | None = None,
-    on_progress: ProgressCallback = lambda done, total: None,
+    on_progress: "ProgressCallback" = lambda done, total: None,
 ) -> Predictions:
     """Label images: files, folders (all images below them), glob patterns, PIL images, arrays and
     tensors, one or many; see `convscope.data.images` for the arrays that are taken.
@@ -81,6 +57,12 @@ def predict(
     `pretrained`, its published ones, or a module that has them. Then `class_names`, `input_size`,
     `resize_mode`, `mean` and `std` are what the weights do not say themselves.
 
+    `run` may also be the folder of an exported network, which answers on the CPU without PyTorch.
+    So does a run that was exported into its own folder, as `convscope.export(run)` does, as long as
+    its weights are those that were exported, in float32; within a rounding error, PyTorch would
+    answer the same. With a `device`, `model` or `trust`, and on a machine with an NVIDIA GPU, a run
+    is computed by PyTorch.
+
     Processes that torchrun started share the images, and each returns the predictions for all.
 
     `batch_size` images are computed at a time, by default as many as `evaluate` takes.
@@ -90,145 +72,109 @@ def predict(
     counts = (top, *(1 if count is None else count for count in (batch_size, threads)))
     if not all(isinstance(count, int) and count >= 1 for count in counts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RequestError("`top`, `batch_size` and `threads` must be integers, at least 1.")
-    settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
-    with joined() as group:
-        opened = open_trained(
-            run,
-            weights=weights,
-            pretrained=pretrained,
-            class_names=class_names,
-            settings=settings,
-            consent=Consent(model, trust),
+    options = {
+        "model": model,
+        "trust": trust or None,
+        "weights": weights,
+        "pretrained": pretrained or None,
+        "class_names": class_names,
+        "input_size": input_size,
+        "resize_mode": resize_mode,
+        "mean": mean,
+        "std": std,
+    }
+    stated = [f"`{name}`" for name, value in options.items() if value is not None]
+    exported, note = _find_exported(run, stated, device)
+    if exported is not None:
+        return _predict_exported(
+            exported,
+            images,
+            top=top,
+            batch_size=batch_size,
+            threads=threads,
+            on_progress=on_progress,
         )
-        net, card = opened.net, opened.card
-        torch_device = own_device(device, group)
-        net.to(torch_device)
-        channels_last, default_size = choose_feeding(net, card, torch_device)
-        listed, notes = find_images(images)
-        notes = [opened.note, *notes] if opened.note else notes
-        mine: list[_Answers] = []
-        done = 0
-        size = batch_size or default_size
-        with threads_set(threads), torch.inference_mode():
-            for batch, problems in _load_batches(listed, card, size, group):
-                predictions: list[Prediction] = []
-                if batch:
-                    pixels = torch.from_numpy(np.stack([image.pixels for image in batch]))
-                    fed = normalize(pixels.to(torch_device), card, channels_last=channels_last)
-                    outputs = compute_logits(net, fed, len(card.classes))
-                    scores = probabilities(outputs, card).cpu().numpy()
-                    predictions = _ranked([image.name for image in batch], scores, card, top)
-                mine.append(_Answers.of(predictions, problems, batch))
-                done = min(done + group.size * size, len(listed))
-                on_progress(done, len(listed))
-        answers = _in_order(group.gathered(mine, "at the predictions"))
-    noted = {name: note for part in answers for name, note in part.noted.items()}
-    return Predictions(
-        tuple(one for part in answers for one in part.predictions),
-        tuple(one for part in answers for one in part.unreadable),
-        (*notes, *describe_notes(noted)),
-        tuple(one for part in answers for one in part.thumbnails),
+    from convscope.evaluation.network_predictions import predict_by_torch  # noqa: PLC0415 -- torch
+    from convscope.runs.own_code import Consent  # noqa: PLC0415
+    from convscope.weights.preprocessing import InputSettings  # noqa: PLC0415
+
+    return predict_by_torch(
+        run,
+        images,
+        consent=Consent(model, trust),
+        weights=weights,
+        pretrained=pretrained,
+        class_names=class_names,
+        settings=InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std),
+        top=top,
+        batch_size=batch_size,
+        device=device,
+        threads=threads,
+        on_progress=on_progress,
+        notes=[note] if note else [],
     )
 
 
-@dataclass(frozen=True)
-class _Answers:
-    """What is known of the images of one batch."""
+def _find_exported(run: object, stated: list[str], device: str) -> tuple[ExportedModel | None, str]:
+    """The exported network that answers for `run`, and a note; None where PyTorch does.
 
-    predictions: list[Prediction]
-    unreadable: list[tuple[str, str]]
-    thumbnails: list[Image.Image]
-    noted: dict[str, str]
-
-    @classmethod
-    def of(
-        cls,
-        predictions: list[Prediction],
-        unreadable: list[tuple[str, str]],
-        images: "Sequence[_Loaded]",
-    ) -> "_Answers":
-        thumbnails = [image.thumbnail for image in images if image.thumbnail]
-        noted = {image.name: image.note for image in images if image.note}
-        return cls(predictions, unreadable, thumbnails, noted)
-
-
-def _in_order(of_processes: Sequence[Sequence[_Answers]]) -> list[_Answers]:
-    """The batches in order, which the processes took in turn."""
-    turns = itertools.zip_longest(*of_processes)
-    return [answers for turn in turns for answers in turn if answers is not None]
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """An image for the network (h, w, c), what is to say of it, and a small copy of the first."""
-
-    name: str
-    pixels: NDArray[np.uint8]
-    note: str
-    thumbnail: Image.Image | None
-
-
-def find_images(images: ImageLike | Iterable[ImageLike]) -> tuple[list[ImageLike], list[str]]:
-    """All images that are meant, in order: each file once, folders sorted; and notes on others."""
-    if isinstance(images, TorchDataset | DataLoader):
+    Raises RequestError for options that an exported network cannot follow.
+    """
+    named = named_export(run)
+    if named is None:
+        is_open = not stated and str(device).strip().lower() == "auto" and not _has_gpu()
+        return export_of_run(run) if is_open else (None, "")
+    if stated:
         raise RequestError(
-            "`predict` takes images. For a data set with labels there is `evaluate(run, "
-            "dataset).per_image`; else `predict(run, [image for image, _ in dataset])`."
+            f"{named.path} is an exported network, whose classes and images are known; leave out "
+            f"{' and '.join(stated)}."
         )
-    listed = list_images(images)
-    if not listed:
-        raise RequestError("Pass at least one image: a file, folder, glob pattern, or an array.")
-    found: dict[object, ImageLike] = {}
-    left_out: Counter[str] = Counter()
-    for index, image in enumerate(listed):
-        if isinstance(image, str | os.PathLike):
-            files = find_image_files(image)
-            found |= {path: path for path in files.paths}
-            left_out += files.left_out
-        else:
-            found[index] = image
-    notes = [f"Left out files that are not read as images: {describe_left_out(left_out)}."]
-    return list(found.values()), notes if left_out else []
+    if str(device).strip().lower() not in ("auto", "cpu"):
+        raise RequestError(
+            f"{named.path} is an exported network, which is computed on the CPU; leave out "
+            "`device`, or predict with the run that it was exported from."
+        )
+    return named, ""
 
 
-def _load_batches(
-    images: Sequence[ImageLike], card: Card, size: int, group: Group
-) -> Iterator[tuple[list[_Loaded], list[tuple[str, str]]]]:
-    """Per batch that is this process's: its readable images, and (name, reason) of the others."""
+def _predict_exported(
+    model: ExportedModel,
+    images: ImageLike | Iterable[ImageLike],
+    *,
+    top: int,
+    batch_size: int | None,
+    threads: int | None,
+    on_progress: "ProgressCallback",
+) -> Predictions:
+    from convscope.exported.predictions import predict_exported  # noqa: PLC0415 -- NumPy
 
-    def load(index: int) -> _Loaded | tuple[str, str]:
-        name = name_image(images[index], index)
-        try:
-            image = open_image(images[index], card)
-            pixels = resize_image(image, card)
-            small = thumbnail(to_bytes(image, card.value_range)) if index < THUMBNAILS else None
-        except UnreadableImage as error:
-            return name, str(error)
-        return _Loaded(name, pixels, note_of(image), small)
+    launch = current_launch()
+    if launch is None or launch.size == 1:
+        answers, notes = predict_exported(
+            model,
+            images,
+            top=top,
+            batch_size=batch_size,
+            threads=threads,
+            on_progress=on_progress,
+        )
+        return collect([answers], notes)
+    from convscope.distributed.joining import joined  # noqa: PLC0415 -- torch
 
-    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="convscope-decode") as pool:
-        for start in range(0, len(images), size)[group.rank :: group.size]:
-            results = list(pool.map(load, range(start, min(start + size, len(images)))))
-            yield (
-                [result for result in results if isinstance(result, _Loaded)],
-                [result for result in results if isinstance(result, tuple)],
-            )
+    with joined() as group:
+        answers, notes = predict_exported(
+            model,
+            images,
+            top=top,
+            batch_size=batch_size,
+            threads=threads,
+            rank=group.rank,
+            size=group.size,
+            on_progress=on_progress,
+        )
+        return collect(group.gathered(answers, "at the predictions"), notes)
 
 
-def _ranked(
-    names: Sequence[str], probabilities: NDArray[np.float64], card: Card, top: int
-) -> list[Prediction]:
-    order = np.argsort(-probabilities, axis=1, kind="stable")
-    predictions: list[Prediction] = []
-    for name, row, ranked in zip(names, probabilities, order, strict=True):
-        labels, count = None, top
-        if card.task == "multi-label":
-            is_label = row >= np.array(card.label_thresholds)
-            first = [int(index) for index in ranked if is_label[index]]
-            ranked = [*first, *(index for index in ranked if not is_label[index])]  # noqa: PLW2901
-            labels = tuple(card.classes[index] for index in first)
-            count = max(top, len(labels))
-        grade = expected_grade(row) if card.task == "ordinal" else None
-        best = tuple((card.classes[int(index)], float(row[int(index)])) for index in ranked[:count])
-        predictions.append(Prediction(name, best, labels, grade))
-    return predictions
+def _has_gpu() -> bool:
+    """Whether there is an NVIDIA GPU, without PyTorch, which would take seconds to say."""
+    return Path("/dev/nvidia0").exists()

@@ -14,8 +14,8 @@ from convscope.errors import WorkError
 from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
-from convscope.evaluation.predictions import expected_grade
 from convscope.evaluation.printed import metrics_html, metrics_text
+from convscope.predictions.result import expected_grade
 from convscope.words import escape_html, visible
 from convscope.words.csv_text import to_csv
 

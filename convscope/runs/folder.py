@@ -14,6 +14,7 @@ import tomli_w
 from convscope.atomic import WriteError, remove_leftovers, write_atomically
 from convscope.card import Card
 from convscope.errors import RequestError, WorkError, shell_word
+from convscope.exported.folder import is_exported
 from convscope.regular_files import read_regular
 from convscope.runs.bound_card import (
     UNBOUND,
@@ -91,6 +92,11 @@ class Run:
         if not run.path.exists():
             raise RequestError(
                 f"{path} does not exist. A run is a folder that `convscope train` creates."
+            )
+        if is_exported(run.path):
+            raise RequestError(
+                f"{path} is an exported network, with which `convscope predict` classifies images. "
+                "For anything else, name the run that it was exported from."
             )
         if not run.path.is_dir() or not (run.path / "config.toml").exists():
             raise RequestError(f"{path} is not a run folder: it has no config.toml.")

@@ -10,7 +10,7 @@ from torch.utils.data import TensorDataset
 
 import convscope
 from convscope.errors import RequestError
-from convscope.evaluation.predictions import Prediction, Predictions
+from convscope.predictions.result import Prediction, Predictions
 
 
 @pytest.fixture(scope="module")

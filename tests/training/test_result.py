@@ -13,7 +13,7 @@ import pytest
 import convscope
 from convscope.errors import RequestError
 from convscope.evaluation.metrics import Metrics
-from convscope.evaluation.predictions import Prediction
+from convscope.predictions.result import Prediction
 from convscope.reports.chart import Chart, Charts
 from convscope.runs.folder import Run
 from convscope.training.result import History, TrainingResult

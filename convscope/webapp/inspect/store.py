@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.data.normalize import scale_and_shift
 from convscope.errors import RequestError
-from convscope.evaluation.predictions import expected_grade
 from convscope.explanation.loading import preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
 from convscope.inference import inference_mode, probabilities
 from convscope.models import ModelLike, named_weights, open_model
+from convscope.predictions.result import expected_grade
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.graph import GraphRow, graph_rows
 from convscope.webapp.inspect.maps import volume_of

@@ -1,0 +1,75 @@
+"""Predictions by PyTorch."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from convscope.data.images import ImageLike
+from convscope.data.loading import ProgressCallback
+from convscope.data.normalize import normalize
+from convscope.device import threads_set
+from convscope.distributed.joining import joined, own_device
+from convscope.evaluation.batch_size import choose_feeding
+from convscope.evaluation.measure import compute_logits
+from convscope.evaluation.opening import open_trained
+from convscope.inference import probabilities
+from convscope.models import ModelLike
+from convscope.predictions.answering import answer_batches, collect
+from convscope.predictions.loading import ImageBatches, find_images
+from convscope.predictions.result import Predictions
+from convscope.runs.own_code import Consent
+from convscope.weights.class_names import ClassNamesLike
+from convscope.weights.preprocessing import InputSettings
+from convscope.weights.source import WeightsSource
+
+
+def predict_by_torch(
+    run: ModelLike,
+    images: ImageLike | Iterable[ImageLike],
+    *,
+    consent: Consent,
+    weights: WeightsSource | None,
+    pretrained: bool,
+    class_names: ClassNamesLike | None,
+    settings: InputSettings,
+    top: int,
+    batch_size: int | None,
+    device: str,
+    threads: int | None,
+    on_progress: ProgressCallback,
+    notes: Sequence[str] = (),
+) -> Predictions:
+    """`predict` for a run or a network; see there."""
+    with joined() as group:
+        opened = open_trained(
+            run,
+            weights=weights,
+            pretrained=pretrained,
+            class_names=class_names,
+            settings=settings,
+            consent=consent,
+        )
+        net, card = opened.net, opened.card
+        torch_device = own_device(device, group)
+        net.to(torch_device)
+        channels_last, default_size = choose_feeding(net, card, torch_device)
+        listed, found = find_images(images)
+        size, done = batch_size or default_size, 0
+
+        def answer(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+            batch = torch.from_numpy(pixels).to(torch_device)
+            fed = normalize(batch, card, channels_last=channels_last)
+            return probabilities(compute_logits(net, fed, len(card.classes)), card).cpu().numpy()
+
+        def on_batch() -> None:
+            nonlocal done
+            done = min(done + group.size * size, len(listed))
+            on_progress(done, len(listed))
+
+        batches = ImageBatches(listed, card, size, rank=group.rank, size=group.size)
+        with threads_set(threads), torch.inference_mode(), batches:
+            mine = answer_batches(batches, answer, card, top=top, on_batch=on_batch)
+        answers = group.gathered(mine, "at the predictions")
+    return collect(answers, [*notes, *([opened.note] if opened.note else []), *found])

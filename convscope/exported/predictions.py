@@ -1,0 +1,49 @@
+"""Predictions by an exported network, without PyTorch."""
+
+import math
+from collections.abc import Callable, Iterable
+
+from convscope.card import Card
+from convscope.data.images import ImageLike
+from convscope.exported.classifier import open_classifier
+from convscope.exported.folder import ExportedModel
+from convscope.predictions.answering import BatchAnswers, answer_batches
+from convscope.predictions.loading import ImageBatches, find_images
+
+_PIXELS = 1 << 18  # of a batch; engines are as fast with few images at a time as with many
+_LARGEST = 64  # images
+
+
+def predict_exported(
+    model: ExportedModel,
+    images: ImageLike | Iterable[ImageLike],
+    *,
+    top: int,
+    batch_size: int | None,
+    threads: int | None,
+    rank: int = 0,
+    size: int = 1,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[list[BatchAnswers], list[str]]:
+    """The batches of one of `size` processes that take turns, and notes on the images.
+
+    Raises what `open_classifier` and `find_images` raise.
+    """
+    listed, notes = find_images(images)
+    card, done = model.card, 0
+    batch_size = batch_size or default_batch_size(card)
+
+    def on_batch() -> None:
+        nonlocal done
+        done = min(done + size * batch_size, len(listed))
+        on_progress(done, len(listed))
+
+    batches = ImageBatches(listed, card, batch_size, rank=rank, size=size, only_pillow=True)
+    with batches:  # which reads the first images while the engine is opened
+        classifier = open_classifier(model, threads=threads)
+        return answer_batches(batches, classifier, card, top=top, on_batch=on_batch), notes
+
+
+def default_batch_size(card: Card) -> int:
+    """Images at a time: 5 of 224x224 pixels, more that are smaller."""
+    return max(1, min(_PIXELS // math.prod(card.input_size), _LARGEST))

@@ -1,0 +1,63 @@
+"""Classify batches of images, by whatever computes the probabilities."""
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from convscope.card import Card
+from convscope.data.survey import describe_notes
+from convscope.predictions.loading import LoadedImage, Unreadable
+from convscope.predictions.ranking import rank_classes
+from convscope.predictions.result import Prediction, Predictions
+
+Answer = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+"""From bytes (n, h, w, c) of the network's input size to probabilities (n, classes)."""
+
+
+@dataclass(frozen=True)
+class BatchAnswers:
+    """What is known of the images of one batch."""
+
+    predictions: list[Prediction]
+    unreadable: list[Unreadable]
+    thumbnails: list[Image.Image]
+    noted: dict[str, str]
+
+
+def answer_batches(
+    batches: Iterable[tuple[list[LoadedImage], list[Unreadable]]],
+    answer: Answer,
+    card: Card,
+    *,
+    top: int,
+    on_batch: Callable[[], None],
+) -> list[BatchAnswers]:
+    """Classify batch after batch; `on_batch` is called after each."""
+    answers: list[BatchAnswers] = []
+    for images, unreadable in batches:
+        predictions: list[Prediction] = []
+        if images:
+            probabilities = answer(np.stack([image.pixels for image in images]))
+            predictions = rank_classes([image.name for image in images], probabilities, card, top)
+        thumbnails = [image.thumbnail for image in images if image.thumbnail]
+        noted = {image.name: image.note for image in images if image.note}
+        answers.append(BatchAnswers(predictions, unreadable, thumbnails, noted))
+        on_batch()
+    return answers
+
+
+def collect(of_processes: Sequence[Sequence[BatchAnswers]], notes: Sequence[str]) -> Predictions:
+    """The batches in order, which the processes took in turn."""
+    turns = itertools.zip_longest(*of_processes)
+    answers = [answers for turn in turns for answers in turn if answers is not None]
+    noted = {name: note for part in answers for name, note in part.noted.items()}
+    return Predictions(
+        tuple(one for part in answers for one in part.predictions),
+        tuple(one for part in answers for one in part.unreadable),
+        (*notes, *describe_notes(noted)),
+        tuple(one for part in answers for one in part.thumbnails),
+    )
