@@ -163,3 +163,15 @@ def test_temperature_and_thresholds_are_those_of_the_card(temperature):
     assert shares == pytest.approx(exported.probabilities(logits.numpy(), card))
     assert shares[0, 0] == pytest.approx(1 / (1 + np.exp(-1 / temperature)))
     assert labels[0].tolist() == [False, True, True]
+
+
+def test_a_network_may_use_any_name_for_its_values():
+    card = card_of(input_size=(2, 2), in_channels=1)
+    model = identity(card)
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["images" if name == "flat" else name for name in names]
+            names[:] = ["pixels" if name == "start" else name for name in names]
+    session = onnxruntime.InferenceSession(image_graph(model, card).SerializeToString())
+    (shares,) = session.run(["probabilities"], {"images": np.ones((1, 2, 2, 3), np.uint8)})
+    assert shares.tolist() == [[0.5, 0.5]]
