@@ -55,7 +55,8 @@ def export(
         The folder to write; by default `exported` in the folder of the run, with which predict
         classifies images from then on.
     engine
-        Which engine shall run it: onnxruntime, openvino, or auto, the fastest of those installed.
+        Which engine shall run it: onnxruntime, openvino, ncnn, or auto, the fastest of those
+        installed that agree.
     batch_size
         Images at a time, for which the engines are timed.
     """
@@ -97,16 +98,23 @@ def _facts(exported: Exported) -> dict[str, object]:
 
 def _table(exported: Exported) -> Table:
     table = Table("engine", box=None, pad_edge=False)
-    for title in ("p50", "p95", "images/s", "difference", "from files"):
+    titles = ("p50", "p95", "rounds", "images/s", "load", "memory", "size", "difference")
+    for title in (*titles, "from files"):
         table.add_column(title, justify="right")
     for candidate in exported.candidates:
-        times, parity = candidate.times, candidate.parity
+        times, parity, costs = candidate.times, candidate.parity, candidate.footprint
         assert times is not None  # it agrees, and so it was timed
+        assert parity is not None
+        assert costs is not None
         cells = [
             candidate.engine,
             f"{times.p50 * 1000:.2f} ms",
             f"{times.p95 * 1000:.2f} ms",
+            f"{times.fastest_round * 1000:.2f}-{times.slowest_round * 1000:.2f} ms",
             f"{times.rate:.0f}",
+            f"{costs.load:.2f} s",
+            "" if costs.memory is None else f"{costs.memory / 1e6:.0f} MB",
+            f"{costs.size / 1e6:.1f} MB",
             f"{parity.logits:.0e}",
             f"{parity.end_to_end:.0e}",
         ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from convscope.conversion.candidates import Candidate, choose_engines, try_engine
+from convscope.conversion.candidates import Candidate, choose_engines, try_engines
 from convscope.conversion.draft import Draft
 from convscope.conversion.manifest import write_all
 from convscope.engines import EngineName
@@ -88,7 +88,7 @@ def export(
     path = _folder_for(opened, output)
     with new_folder(path) as folder:
         draft = Draft.of(opened, folder, threads=threads or torch.get_num_threads())
-        tried = [try_engine(name, draft, batch_size=batch_size) for name in engines]
+        tried = try_engines(engines, draft, batch_size=batch_size)
         agreeing = sorted(
             (one for one in tried if one.times is not None), key=lambda one: one.seconds
         )

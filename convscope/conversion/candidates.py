@@ -1,33 +1,38 @@
 """Engines that may run an exported network: which agree with PyTorch, and how fast each is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from convscope.conversion.divergence import first_divergence
-from convscope.conversion.draft import Draft
+from convscope.conversion.draft import MODEL_FILE, Draft
+from convscope.conversion.engine_files import write_engine_file
 from convscope.conversion.parity import Parity, measure_parity
 from convscope.conversion.sample_files import write_sample_files
 from convscope.engines import (
     ENGINES,
-    FILES,
     Engine,
     EngineName,
+    files_of,
     installed_version,
     is_installed,
     open_engine,
 )
-from convscope.engines.timing import EngineTimes, time_engine
-from convscope.errors import RequestError
+from convscope.engines.footprint import Footprint, measure_footprint
+from convscope.engines.timing import EngineTimes, time_engines
+from convscope.errors import RequestError, WorkError
 from convscope.exported.pixels import normalize
 from convscope.exported.probabilities import probabilities
+
+if TYPE_CHECKING:
+    import onnx
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,26 +40,29 @@ class Candidate:
     """An engine that was tried.
 
     Attributes:
-        parity: how exactly it agrees with PyTorch.
+        parity: how exactly it agrees with PyTorch; None for one that could not run.
         times: how fast it is; None for one that does not agree.
+        footprint: what it costs a process that does nothing else; None likewise.
         golden: its probabilities for the draft's golden images; None for one that does not agree.
         problem: what is wrong with it; empty for one that agrees.
     """
 
     engine: EngineName
-    parity: Parity
+    parity: Parity | None = None
     times: EngineTimes | None = None
+    footprint: Footprint | None = None
     golden: NDArray[np.float64] | None = None
     problem: str = ""
 
     @property
     def seconds(self) -> float:
-        """The median time of a batch."""
-        return inf if self.times is None else self.times.p50
+        """Of a batch, in the fastest round: other work on the machine only adds to it."""
+        return inf if self.times is None else self.times.fastest_round
 
     def to_dict(self) -> dict[str, Any]:
         """The candidate as values of JSON."""
-        return {**self.parity.to_dict(), **(self.times.to_dict() if self.times else {})}
+        parts = (self.parity, self.times, self.footprint)
+        return {name: value for part in parts if part for name, value in part.to_dict().items()}
 
 
 def choose_engines(engine: str) -> Sequence[EngineName]:
@@ -77,10 +85,34 @@ def choose_engines(engine: str) -> Sequence[EngineName]:
     raise RequestError(f"`engine` is {engine!r}; it may be auto, {', '.join(ENGINES)}.")
 
 
-def try_engine(name: EngineName, draft: Draft, *, batch_size: int) -> Candidate:
-    """Compare a draft with PyTorch in an engine, and time it if it agrees."""
-    path = _file_of(name, draft)
-    runner = open_engine(name, path, threads=draft.threads)
+def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -> list[Candidate]:
+    """Compare a draft with PyTorch in each engine, and time those that agree, in turn.
+
+    Of the others, no file is left.
+    """
+    tried: list[Candidate] = []
+    runners: dict[EngineName, Engine] = {}
+    for name in names:
+        try:
+            path = write_engine_file(name, draft.folder, draft.network)
+            shape = (batch_size, draft.card.in_channels, *draft.card.input_size)
+            footprint = measure_footprint(name, path, threads=draft.threads, shape=shape)
+            runner = open_engine(name, path, threads=draft.threads)
+            candidate = _compared(name, draft, runner)
+        except (RequestError, WorkError) as error:
+            candidate = Candidate(engine=name, problem=str(error))
+        else:
+            if not candidate.problem:
+                runners[name] = runner
+                candidate = replace(candidate, footprint=footprint)
+        if candidate.problem:
+            _remove_files(name, draft.folder)
+        tried.append(candidate)
+    times = time_engines(runners, draft.card, batch_size=batch_size)
+    return [replace(one, times=times.get(one.engine)) for one in tried]
+
+
+def _compared(name: EngineName, draft: Draft, runner: Engine) -> Candidate:
     with TemporaryDirectory() as samples:
         parity = measure_parity(
             draft.net,
@@ -91,32 +123,31 @@ def try_engine(name: EngineName, draft: Draft, *, batch_size: int) -> Candidate:
         )
     if not parity.holds:
         return Candidate(engine=name, parity=parity, problem=_disagreement(name, draft, parity))
-    times = time_engine(runner, draft.card, batch_size=batch_size)
     golden = probabilities(runner(normalize(draft.golden, draft.card)), draft.card)
-    return Candidate(engine=name, parity=parity, times=times, golden=golden)
+    return Candidate(engine=name, parity=parity, golden=golden)
 
 
-def _file_of(name: EngineName, draft: Draft) -> Path:
-    """The file that an engine opens; it is written if it is not there yet."""
-    path = draft.folder / FILES[name]
-    if name == "openvino":
-        import openvino  # noqa: PLC0415 -- an extra
-
-        converted: Any = openvino.Core().read_model(draft.network.SerializeToString())
-        openvino.save_model(converted, str(path), compress_to_fp16=False)
-    return path
+def _remove_files(name: EngineName, folder: Path) -> None:
+    for file in files_of(name):
+        if file != MODEL_FILE:
+            (folder / file).unlink(missing_ok=True)
 
 
 def _disagreement(name: EngineName, draft: Draft, parity: Parity) -> str:
     shape = (2, draft.card.in_channels, *draft.card.input_size)
     images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
-    def open_part(model: bytes) -> Engine:
-        return open_engine(name, model, threads=draft.threads)
+    def open_part(part: "onnx.ModelProto") -> Engine:
+        with TemporaryDirectory() as folder:
+            path = write_engine_file(name, Path(folder), part)
+            return open_engine(name, path, threads=draft.threads)
 
-    layer = first_divergence(
-        draft.net, draft.network, images, open_part, tolerance=parity.tolerance
-    )
+    try:
+        layer = first_divergence(
+            draft.net, draft.network, images, open_part, tolerance=parity.tolerance
+        )
+    except (RequestError, WorkError):  # a part may be what an engine cannot run
+        layer = None
     where = f"; the first layer that differs is {layer}" if layer else ""
     return (
         f"In {name} the exported network answers differently than in PyTorch: by "

@@ -19,7 +19,7 @@ def first_divergence(
     net: nn.Module,
     model: "onnx.ModelProto",
     images: Tensor,
-    open_model: Callable[[bytes], Engine],
+    open_model: "Callable[[onnx.ModelProto], Engine]",
     *,
     tolerance: float,
 ) -> str | None:
@@ -33,7 +33,7 @@ def first_divergence(
 
     def differs(layer: str) -> bool:
         part = extractor.extract_model([INPUT], [layer])
-        found: Batch = open_model(part.SerializeToString())(images.numpy())
+        found: Batch = open_model(part)(images.numpy())
         return difference(found, expected[layer].numpy()) > tolerance
 
     low, high = 0, len(layers)  # layers before low agree, those from high on differ

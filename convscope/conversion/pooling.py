@@ -3,7 +3,8 @@
 `ceil_mode` means other windows elsewhere: PyTorch leaves out one that would begin behind the input,
 others keep it, and divide means at the border by other numbers. PyTorch's exporter drops
 `divisor_override`. So the output's size is computed here by PyTorch's rule, the input is padded at
-its end to exactly that size, and a divisor that is not the window's area becomes a factor.
+its end to exactly that size where padding both ends alike gives another, and a divisor that is not
+the window's area becomes a factor.
 """
 
 import math
@@ -63,7 +64,7 @@ def _average_pool(
     divisor_override: int | None = None,
 ) -> Any:
     windows = _Windows.of(self, kernel_size, stride, padding, (1,), ceil_mode=ceil_mode)
-    counts_all = count_include_pad or divisor_override is not None
+    counts_all = count_include_pad or divisor_override is not None or windows.is_uneven
     means = _opset().AveragePool(
         self,
         kernel_shape=windows.kernel,
@@ -73,7 +74,7 @@ def _average_pool(
     )
     if not counts_all:
         return means
-    factors = windows.factors(divisor_override)
+    factors = windows.factors(divisor_override, count_include_pad=count_include_pad)
     return means if (factors == 1).all() else _opset().Mul(means, _constant(factors))
 
 
@@ -114,18 +115,25 @@ class _Windows:
     @property
     def pads(self) -> list[int]:
         """As in ONNX: what each axis is padded by at its beginning, then what at its end."""
-        ends = [
-            max(0, (outputs - 1) * stride + dilation * (kernel - 1) + 1 - side - pad)
-            for side, kernel, stride, pad, dilation, outputs in zip(
-                self.sides, self.kernel, self.strides, self.padding, self.dilations, self.outputs,
-                strict=True,
-            )
-        ]  # fmt: skip
+        ends: list[int] = []
+        for side, kernel, stride, pad, dilation, outputs in zip(
+            self.sides, self.kernel, self.strides, self.padding, self.dilations, self.outputs,
+            strict=True,
+        ):  # fmt: skip
+            size = dilation * (kernel - 1) + 1
+            even = (side + 2 * pad - size) // stride + 1 == outputs
+            ends.append(pad if even else max(0, (outputs - 1) * stride + size - side - pad))
         return [*self.padding, *ends]
 
-    def factors(self, divisor: int | None) -> NDArray[np.float32]:
-        """By what the sum over the window's area is to be multiplied: PyTorch divides by `divisor`,
-        or by the number of a window's units that lie in the input or its padding.
+    @property
+    def is_uneven(self) -> bool:
+        """Whether the two ends of an axis are padded by different numbers."""
+        return self.pads[: len(self.sides)] != self.pads[len(self.sides) :]
+
+    def factors(self, divisor: int | None, *, count_include_pad: bool) -> NDArray[np.float32]:
+        """By what the mean over the window's area is to be multiplied: PyTorch divides the sum by
+        `divisor`, or by the number of a window's units that lie in the input or, if they count, in
+        its padding.
         """
         area = math.prod(self.kernel)
         if divisor is not None:
@@ -133,7 +141,9 @@ class _Windows:
         counts = np.ones((), np.int64)
         for axis, outputs in enumerate(self.outputs):
             starts = np.arange(outputs) * self.strides[axis] - self.padding[axis]
-            ends = np.minimum(starts + self.kernel[axis], self.sides[axis] + self.padding[axis])
+            padding = self.padding[axis] if count_include_pad else 0
+            ends = np.minimum(starts + self.kernel[axis], self.sides[axis] + padding)
+            starts = np.maximum(starts, -padding)
             counts = np.multiply.outer(counts, ends - starts)
         factors = (area / counts).astype(np.float32)
         return np.ones((), np.float32) if (factors == 1).all() else factors

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from convscope.errors import RequestError
 
-EngineName = Literal["onnxruntime", "openvino"]
+EngineName = Literal["onnxruntime", "openvino", "ncnn"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 Batch = NDArray[np.float32]
@@ -33,8 +33,15 @@ class Engine(Protocol):
 FILES: dict[EngineName, str] = {
     "onnxruntime": "model.onnx",
     "openvino": "model.xml",
+    "ncnn": "model.ncnn.param",
 }
 """The file of an exported folder that each engine opens."""
+
+
+def files_of(name: EngineName) -> tuple[str, ...]:
+    """All files of an exported folder that the engine reads: FILES, and where its weights are."""
+    first = FILES[name]
+    return (first,) if name == "onnxruntime" else (first, first.rpartition(".")[0] + ".bin")
 
 
 def is_installed(name: EngineName) -> bool:

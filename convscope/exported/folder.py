@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 
 from convscope.atomic import write_atomically
 from convscope.card import Card
-from convscope.engines import FILES, EngineName
+from convscope.engines import FILES, EngineName, files_of
 from convscope.errors import RequestError, WorkError, shell_word
 from convscope.regular_files import open_regular, read_regular
 from convscope.strict import Between, Text, checked, parse_json
@@ -69,7 +69,7 @@ class ExportedModel:
 
         Raises RequestError where it is missing, or was changed.
         """
-        for name in _parts(engine):
+        for name in files_of(engine):
             if name not in self.manifest["files"]:
                 known = ", ".join(self.manifest["engines"])
                 raise RequestError(
@@ -135,15 +135,6 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any], card: Card) -> Non
     """Write the two files that make a folder an exported network."""
     write_atomically(folder / CARD, card.to_json())
     write_atomically(folder / MANIFEST, to_json(manifest, indent=1) + "\n")
-
-
-def _parts(engine: EngineName) -> tuple[str, ...]:
-    first = FILES[engine]
-    match engine:
-        case "onnxruntime":
-            return (first,)
-        case "openvino":
-            return first, first.rpartition(".")[0] + ".bin"
 
 
 def _parsed(path: Path) -> Any:

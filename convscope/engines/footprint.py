@@ -1,0 +1,85 @@
+"""What an engine costs a process that does nothing else: seconds until it is open, and memory."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from convscope.engines import EngineName, files_of, open_engine
+from convscope.errors import WorkError
+from convscope.words.json_text import to_json
+
+_SECONDS = 600  # that opening and one batch may take
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """Of one engine and one file.
+
+    Attributes:
+        load: seconds from importing the engine to the end of the first batch.
+        memory: bytes that the process took at its peak; None where the system does not say.
+        size: bytes of the files that the engine opens.
+    """
+
+    load: float
+    memory: int | None
+    size: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "load_seconds": self.load,
+            "peak_memory_bytes": self.memory,
+            "file_bytes": self.size,
+        }
+
+
+def measure_footprint(
+    name: EngineName, path: Path, *, threads: int, shape: Sequence[int]
+) -> Footprint:
+    """Open a file in a process of its own, and run one batch (n, c, h, w).
+
+    Raises WorkError where that process ends abnormally: an engine that refuses a network by
+    ending the process ends that one only.
+    """
+    wish = to_json({"name": name, "path": str(path), "threads": threads, "shape": [*shape]})
+    command = [sys.executable, "-m", "convscope.engines.footprint", wish]
+    try:
+        done = subprocess.run(  # noqa: S603 -- this program
+            command, check=True, capture_output=True, text=True, timeout=_SECONDS
+        )
+        facts = json.loads(done.stdout.splitlines()[-1])
+    except (subprocess.SubprocessError, ValueError, IndexError) as error:
+        raise WorkError(f"{name} could not run the network in a process of its own.") from error
+    size = sum((path.parent / file).stat().st_size for file in files_of(name))
+    return Footprint(load=facts["load"], memory=facts["memory"], size=size)
+
+
+def _measure(name: EngineName, path: str, threads: int, shape: Sequence[int]) -> dict[str, Any]:
+    images = np.full(shape, 0.5, np.float32)
+    began = perf_counter()
+    open_engine(name, Path(path), threads=threads)(images)
+    return {"load": perf_counter() - began, "memory": _peak_memory()}
+
+
+def _peak_memory() -> int | None:
+    status = Path("/proc/self/status")
+    if status.exists():  # what getrusage says on Linux may be of the process that began this one
+        lines = status.read_text("ascii", "replace").splitlines()
+        peaks = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+        return 1024 * peaks[0] if peaks else None
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415 -- not on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+
+
+if __name__ == "__main__":
+    sys.stdout.write(to_json(_measure(**json.loads(sys.argv[1]))) + "\n")
