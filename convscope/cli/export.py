@@ -10,6 +10,7 @@ from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.options import (
     ClassNames,
+    Flag,
     InputSize,
     Int,
     Json,
@@ -43,6 +44,8 @@ def export(
     std: Std = None,
     batch_size: Int = 1,
     threads: Threads = None,
+    web: Flag = False,
+    web_runtime: Path | None = None,
     json: Json = False,
 ) -> None:
     """Write a network for other programs, as ONNX, once it was seen to answer as PyTorch does.
@@ -59,6 +62,10 @@ def export(
         installed that agree.
     batch_size
         Images at a time, for which the engines are timed.
+    web
+        Add a page that classifies images in the browser; npm brings ONNX Runtime Web for it.
+    web_runtime
+        The folder of the npm package onnxruntime-web, where npm shall bring nothing.
     """
     exported = export_model(
         run,
@@ -74,6 +81,8 @@ def export(
         std=std,
         batch_size=batch_size,
         threads=threads,
+        web=web,
+        web_runtime=web_runtime,
     )
     if json:
         print_json(_facts(exported))
@@ -82,6 +91,12 @@ def export(
     screen.print(_table(exported))
     path = shell_word(exported.path)
     screen.say(f"Wrote {exported.path}. Next: convscope predict {path} IMAGE")
+    if exported.page is not None:
+        folder = shell_word(exported.page)
+        screen.say(
+            f"The page: python -m http.server 8000 --bind 127.0.0.1 --directory {folder}, "
+            "then open http://localhost:8000"
+        )
     errors = Screen(stderr=True)
     for note in exported.notes:
         errors.say(in_flags(note))
@@ -92,6 +107,7 @@ def _facts(exported: Exported) -> dict[str, object]:
         "path": str(exported.path),
         "engine": exported.engine,
         "engines": {one.engine: one.to_dict() for one in exported.candidates},
+        "page": None if exported.page is None else str(exported.page),
         "notes": [in_flags(note) for note in exported.notes],
     }
 

@@ -9,6 +9,8 @@ from torch import nn
 from convscope.conversion.candidates import Candidate, choose_engines, try_engines
 from convscope.conversion.draft import Draft
 from convscope.conversion.manifest import write_all
+from convscope.conversion.web_page import PAGE, write_page
+from convscope.conversion.web_runtime import find_runtime
 from convscope.engines import EngineName
 from convscope.errors import RequestError, WorkError
 from convscope.exported.folder import new_folder
@@ -29,11 +31,13 @@ class Exported:
         path: the folder.
         candidates: the engines that agree with PyTorch, the fastest first.
         notes: what is worth telling.
+        page: the folder of the page for browsers; None without one.
     """
 
     path: Path
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...] = ()
+    page: Path | None = None
 
     @property
     def engine(self) -> EngineName:
@@ -57,6 +61,8 @@ def export(
     engine: EngineName | str = "auto",
     batch_size: int = 1,
     threads: int | None = None,
+    web: bool = False,
+    web_runtime: str | Path | None = None,
 ) -> Exported:
     """Write a network for other programs, once it was seen to answer as PyTorch does.
 
@@ -70,12 +76,17 @@ def export(
     Args:
         engine: which engine shall run it; "auto" times all that are installed, for batches of
             `batch_size` and `threads` threads, and takes the fastest that agrees.
+        web: add the folder `web`, a page that classifies images in the browser. npm brings ONNX
+            Runtime Web for it, once.
+        web_runtime: the npm package's folder, where npm shall bring nothing; it implies `web`.
 
     Raises RequestError for what cannot be exported, NetworkError for a network that PyTorch's
     exporter cannot follow, WorkError where the exported network answers differently; the message
     names the first layer that does.
     """
     engines = choose_engines(engine)
+    has_page = web or web_runtime is not None
+    runtime = find_runtime(None if web_runtime is None else Path(web_runtime)) if has_page else None
     settings = InputSettings(input_size=input_size, mean=mean, std=std)
     opened = open_model(
         run,
@@ -96,7 +107,10 @@ def export(
         if not agreeing:
             raise WorkError(f"{' '.join(problems)} Nothing was written.")
         write_all(draft, agreeing)
-    return Exported(path, tuple(agreeing), (*_notes(opened), *problems))
+        if runtime is not None:
+            write_page(folder, opened.name, draft.card, runtime)
+    page = None if runtime is None else path / PAGE
+    return Exported(path, tuple(agreeing), (*_notes(opened), *problems), page)
 
 
 def _folder_for(opened: OpenedModel, output: str | Path | None) -> Path:

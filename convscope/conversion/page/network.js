@@ -1,0 +1,69 @@
+/** The network: loaded once, run on the bytes of an image by ONNX Runtime Web. */
+
+import * as ort from "./ort.wasm.bundle.min.mjs";
+
+/** @typedef {{ data: Uint8Array, width: number, height: number }} Pixels */
+/** @typedef {{ classes: string[], task: string, input_size: number[], thresholds: number[] }} Card */
+/** @typedef {{ probabilities: number[], milliseconds: number }} Prediction */
+
+ort.env.wasm.wasmPaths = { wasm: new URL("ort-wasm-simd-threaded.wasm", import.meta.url).href };
+
+/**
+ * Load the files beside this one. `onProgress` gets the bytes so far and their total, 0 if it is unknown.
+ * @param {(done: number, total: number) => void} onProgress
+ */
+export async function loadNetwork(onProgress) {
+  const [card, model] = await Promise.all([
+    fetched("network.json").then((answer) => /** @type {Promise<Card>} */ (answer.json())),
+    fetched("images.onnx").then((answer) => bytesOf(answer, onProgress)),
+  ]);
+  const session = await ort.InferenceSession.create(model);
+  /** @type {Promise<unknown>} */
+  let last = Promise.resolve();
+
+  /** Classify an image; one at a time. @param {Pixels} pixels @returns {Promise<Prediction>} */
+  const classify = (pixels) => {
+    const next = last.catch(() => {}).then(() => run(session, pixels));
+    last = next;
+    return next;
+  };
+  return { card, classify };
+}
+
+/** @param {ort.InferenceSession} session @param {Pixels} pixels @returns {Promise<Prediction>} */
+async function run(session, { data, width, height }) {
+  const images = new ort.Tensor("uint8", data, [1, height, width, 3]);
+  const start = performance.now();
+  const { probabilities } = await session.run({ images }, ["probabilities"]);
+  const milliseconds = performance.now() - start;
+  return { probabilities: Array.from(probabilities.data), milliseconds };
+}
+
+/** @param {string} name */
+async function fetched(name) {
+  const answer = await fetch(new URL(name, import.meta.url));
+  if (!answer.ok) throw new Error(`${name} was not found beside the page (status ${answer.status}).`);
+  return answer;
+}
+
+/** @param {Response} answer @param {(done: number, total: number) => void} onProgress */
+async function bytesOf(answer, onProgress) {
+  if (!answer.body) return new Uint8Array(await answer.arrayBuffer());
+  const isCompressed = answer.headers.has("content-encoding"); // then the length is that of less
+  const total = isCompressed ? 0 : Number(answer.headers.get("content-length") ?? 0);
+  const chunks = [];
+  let done = 0;
+  for (const reader = answer.body.getReader(); ;) {
+    const { value } = await reader.read();
+    if (!value) break;
+    chunks.push(value);
+    onProgress((done += value.length), total);
+  }
+  const bytes = new Uint8Array(done);
+  let start = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, start);
+    start += chunk.length;
+  }
+  return bytes;
+}

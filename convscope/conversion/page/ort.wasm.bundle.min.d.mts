@@ -1,0 +1,13 @@
+/** What the page uses of ONNX Runtime Web, for the check of types. */
+
+export const env: { wasm: { wasmPaths?: { wasm: string } } };
+
+export class Tensor {
+  constructor(type: "uint8", data: Uint8Array, dims: number[]);
+  readonly data: Float32Array;
+}
+
+export class InferenceSession {
+  static create(model: Uint8Array): Promise<InferenceSession>;
+  run(feeds: Record<string, Tensor>, fetches: string[]): Promise<Record<string, Tensor>>;
+}
