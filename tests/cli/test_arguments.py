@@ -268,7 +268,7 @@ geometry 28 -k 3 --bias                    ! unless --no-bias is set
 models --filter vgg                        ! A pattern stands by itself: `convscope models "vgg*"`
 resume r --lr 0.1                          ! its own settings
 lab --share                                ! --host says otherwise
-serve r                                    ! convscope predict RUN
+deploy r                                   = serve r
 benchmark r                                ! multiply-adds
 sweep photos --search lr=1..2              = tune photos --search lr=1..2
 tune --n-trials 5                          = tune --trials 5
