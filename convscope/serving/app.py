@@ -18,8 +18,8 @@ from starlette.types import ASGIApp
 
 from convscope.data.unreadable import UnreadableImage
 from convscope.http_server.access import Refusal
+from convscope.predictions.ranking import rank_classes
 from convscope.serving import open_inference
-from convscope.serving.answers import TOP, answer_of
 from convscope.serving.bodies import NamedImage, decompress, parse_images
 from convscope.serving.models import ServedModel
 from convscope.serving.openapi import describe
@@ -28,6 +28,9 @@ from convscope.version import __version__
 from convscope.words.json_text import to_json
 
 STATIC = Path(__file__).parent / "static"
+TOP = 5
+"""Classes that are named of each image by default."""
+
 _SMALL = 64 << 10  # bytes of a body that is read at once, not by a thread
 
 
@@ -86,7 +89,8 @@ class _Endpoints:
             if isinstance(result, UnreadableImage):
                 said.append({**name, "error": f"The image {result}."})
             else:
-                said.append({**name, **answer_of(result, model.card, top)})
+                (prediction,) = rank_classes([""], result[None], model.card, top)
+                said.append({**name, **_without_path(prediction.to_dict())})
         answer = {"model": model.name, "version": model.version, "predictions": said}
         if not all("error" in one for one in said):
             return _json(answer)
@@ -177,6 +181,10 @@ class _Endpoints:
             return read()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._service.pipeline.decoders, read)
+
+
+def _without_path(said: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in said.items() if key != "path"}
 
 
 def _top_of(request: Request, model: ServedModel) -> int:
