@@ -5,13 +5,17 @@ import sys
 from typing import NoReturn
 
 from convscope.signals import exit_on_signals
-from convscope.startup import begin
+from convscope.startup import begin, exported_folder
 
 
 def main() -> NoReturn:
     """Run the command line of this process, which a signal ends in one sentence."""
     exit_on_signals()  # before the imports, which take seconds
     begin(sys.argv[1:])
+    if folder := exported_folder(sys.argv[1:]):
+        from convscope.exported.ahead import open_ahead  # noqa: PLC0415 -- for it alone
+
+        open_ahead(folder, sys.argv[1:])
     from convscope.cli import main as run  # noqa: PLC0415
 
     run()

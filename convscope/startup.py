@@ -15,7 +15,7 @@ def begin(words: Sequence[str]) -> None:
     gc.disable()  # nothing that they make is garbage; `collect_again` ends it
     atexit.register(gc.freeze)  # or Python searches all of torch for garbage before it exits
     is_heavy = words[:1] and words[0] in _WITH_TORCH and not {"--help", "-h"} & {*words}
-    is_heavy = is_heavy and not (words[0] == "predict" and _names_export(words))
+    is_heavy = is_heavy and not exported_folder(words)
     if is_heavy and sys.platform == "linux" and "torch" not in sys.modules:
         import threading  # noqa: PLC0415 -- not for --help
 
@@ -34,19 +34,21 @@ def collect_again() -> None:
         gc.enable()
 
 
-def _names_export(words: Sequence[str]) -> bool:
-    """Whether one of the first words is a folder of an exported network, or a run that has one.
+def exported_folder(words: Sequence[str]) -> str:
+    """The folder of the exported network with which a command line predicts; empty if none.
 
-    By its manifest, see `convscope.exported.folder`.
+    It is among the first words, or in the folder of a run that is; by its manifest, see
+    `convscope.exported.folder`.
     """
+    if words[:1] != ["predict"]:
+        return ""
     import os  # noqa: PLC0415 -- not for --help
 
-    return any(
-        os.path.exists(os.path.join(word, *inside, "export.json"))  # noqa: PTH110, PTH118
-        for word in words[1:9]
-        for inside in ((), ("exported",))
-        if "\0" not in word
-    )
+    for word in words[1:9]:
+        for folder in (word, os.path.join(word, "exported")):  # noqa: PTH118
+            if "\0" not in word and os.path.exists(os.path.join(folder, "export.json")):  # noqa: PTH110, PTH118
+                return folder
+    return ""
 
 
 def _preload_torch() -> None:

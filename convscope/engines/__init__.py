@@ -6,7 +6,6 @@ normalized images, to float32 (n, classes), what the network returns.
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -51,9 +50,11 @@ def is_installed(name: EngineName) -> bool:
 
 def installed_version(name: EngineName) -> str:
     """The version of an engine's package. Raises RequestError where it is not installed."""
+    from importlib import metadata  # noqa: PLC0415 -- it takes as long as an answer
+
     try:
-        return version(name)
-    except PackageNotFoundError as error:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError as error:
         raise RequestError(_missing(name)) from error
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from convscope.card import Card
 from convscope.data.images import ImageLike
+from convscope.exported.ahead import opened_ahead
 from convscope.exported.classifier import open_classifier
 from convscope.exported.folder import ExportedModel
 from convscope.predictions.answering import BatchAnswers, answer_batches
@@ -40,7 +41,8 @@ def predict_exported(
 
     batches = ImageBatches(listed, card, batch_size, rank=rank, size=size, only_pillow=True)
     with batches:  # which reads the first images while the engine is opened
-        classifier = open_classifier(model, threads=threads)
+        ahead = opened_ahead(model.path) if threads is None else None
+        classifier = ahead or open_classifier(model, threads=threads)
         return answer_batches(batches, classifier, card, top=top, on_batch=on_batch), notes
 
 

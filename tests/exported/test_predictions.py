@@ -270,9 +270,11 @@ def test_a_network_of_lower_precision_answers_only_where_it_is_named(
 
 
 def test_pytorch_is_not_loaded_ahead_for_an_exported_network(exported_run, tmp_path):
-    assert startup._names_export(["predict", "--json", str(exported_run), "a.png"])
-    assert startup._names_export(["predict", str(exported_run / OF_RUN)])
-    assert not startup._names_export(["predict", str(tmp_path), "no\0path"])
+    own = exported_run / OF_RUN
+    assert startup.exported_folder(["predict", "--json", str(exported_run), "a"]) == str(own)
+    assert startup.exported_folder(["predict", str(own)]) == str(own)
+    assert not startup.exported_folder(["predict", str(tmp_path), "no\0path"])
+    assert not startup.exported_folder(["evaluate", str(own)])
 
 
 def test_a_network_that_is_no_run_needs_a_folder_for_its_export():
