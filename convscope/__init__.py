@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from convscope.evaluation.predict import predict as predict
     from convscope.explanation.api import explain as explain
     from convscope.explanation.recording import record as record
+    from convscope.exported.batch import batch_predict as batch_predict
     from convscope.runs.network import load as load
     from convscope.summaries.api import summary as summary
     from convscope.training.api import resume as resume
@@ -42,6 +43,7 @@ _HOME = {
     "Callback": "convscope.training.callbacks.base",
     "Card": "convscope.card",
     "ConvscopeError": "convscope.errors",
+    "batch_predict": "convscope.exported.batch",
     "check": "convscope.checks.api",
     "create_model": "convscope.weights",
     "cross_validate": "convscope.training.folds.api",
@@ -68,6 +70,7 @@ __all__ = [
     "Callback",
     "Card",
     "ConvscopeError",
+    "batch_predict",
     "check",
     "create_model",
     "cross_validate",

@@ -1,8 +1,11 @@
 """`convscope predict`."""
 
 import sys
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from cyclopts import Parameter
 from rich.table import Table
 
 from convscope.cli.json_output import print_json
@@ -25,7 +28,7 @@ from convscope.cli.options import (
 )
 from convscope.device import keep_freed_memory
 from convscope.distributed.launch import is_first
-from convscope.errors import WorkError
+from convscope.errors import RequestError, WorkError
 from convscope.startup import collect_again
 from convscope.words.csv_text import to_csv
 from convscope.words.screen import Screen, cell
@@ -52,6 +55,7 @@ def predict(
     batch_size: BatchSize = None,
     device: Device = "auto",
     threads: Threads = None,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
     json: Flag = False,
 ) -> None:
     """Classify images with a trained network.
@@ -73,9 +77,29 @@ def predict(
         probability_1 and so on.
     top
         Number of most probable classes to show per image.
+    output
+        For any number of images: a folder for predictions, whose name ends in .parquet or .csv. The
+        same command goes on where it was stopped, and several at once share the work. It needs an
+        exported network.
     json
         The same as --format json.
     """
+    if output is not None:
+        options = {
+            "model": model,
+            "trust": trust or None,
+            "weights": weights,
+            "pretrained": pretrained or None,
+            "class_names": class_names,
+            "input_size": input_size,
+            "resize_mode": resize_mode,
+            "mean": mean,
+            "std": std,
+            "device": None if device in ("auto", "cpu") else device,
+            "format": None if format == "table" else format,
+        }
+        _write_parts(run, images, output, options, top, batch_size, threads, json=json)
+        return
     keep_freed_memory()
     from convscope.evaluation.predict import predict as predict_images  # noqa: PLC0415
 
@@ -119,6 +143,48 @@ def predict(
         errors.say(f"{path} {reason}")
     if predictions.unreadable and not predictions:
         raise WorkError(f"None of the {len(predictions.unreadable)} images could be read.")
+
+
+def _write_parts(
+    run: str,
+    images: Sequence[str],
+    output: Path,
+    others: Mapping[str, object],
+    top: int,
+    batch_size: int | None,
+    threads: int | None,
+    *,
+    json: bool,
+) -> None:
+    """Predict into part files; `others` are options that do not go with it, None if not set."""
+    wrong = [f"`{name}`" for name, value in others.items() if value is not None]
+    if wrong:
+        raise RequestError(f"With `output` an exported network answers; leave out {wrong[0]}.")
+    from convscope.cli.batch_progress import batch_progress  # noqa: PLC0415
+    from convscope.exported.batch import batch_predict  # noqa: PLC0415 -- numpy
+
+    collect_again()
+    with batch_progress(is_shown=is_first()) as on_progress:
+        written = batch_predict(
+            run,
+            images,
+            output,
+            top=top,
+            batch_size=batch_size,
+            threads=threads,
+            on_progress=on_progress,
+        )
+    if not is_first():
+        return
+    if json:
+        print_json(written.to_dict())
+        return
+    parts = "1 file" if written.num_parts == 1 else f"{written.num_parts:,} files"
+    Screen().say(f"Wrote predictions for {written.num_images:,} images to {output} ({parts}).")
+    if written.num_unreadable:
+        Screen(stderr=True).say(
+            f"{written.num_unreadable:,} images could not be read; their column `error` says why."
+        )
 
 
 def _print_csv(predictions: "Predictions") -> None:

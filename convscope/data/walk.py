@@ -6,7 +6,7 @@ notebooks leave behind are passed over.
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,23 +61,39 @@ def walk_images(
     Raises RequestError for a folder that cannot be listed.
     """
     found = FoundImages()
-    visited, pending = {*above, *folders_above(folder)}, [""]
-    while pending and len(found.keys) + found.left_out.total() < limit:
+    found.keys += iterate_images(folder, found.left_out, above=above, limit=limit)
+    found.keys.sort()
+    return found
+
+
+def iterate_images(
+    folder: Folder,
+    left_out: Counter[str],
+    *,
+    above: Iterable[FolderId] = (),
+    limit: float = float("inf"),
+) -> Iterator[str]:
+    """`walk_images` for millions of files, of which none is kept: in the order of the disk.
+
+    Other files are counted in `left_out`.
+    """
+    visited, pending, seen = {*above, *folders_above(folder)}, [""], 0
+    while pending and seen < limit:
         key = pending.pop()
         here = folder / key if key else folder
         if (identity := folder_id(here)) in visited:
             continue
         visited.add(identity)
-        for entry in list_folder(here):
+        for entry in _entries(here):
             inner = f"{key}/{entry.name}" if key else entry.name
             if is_folder(entry):
                 pending.append(inner)
-            elif is_image(entry):
-                found.keys.append(inner)
+                continue
+            seen += 1
+            if is_image(entry):
+                yield inner
             else:
-                found.left_out[_kind(entry)] += 1
-    found.keys.sort()
-    return found
+                left_out[_kind(entry)] += 1
 
 
 def describe_left_out(left_out: Counter[str]) -> str:
@@ -112,11 +128,16 @@ def _kind(entry: Entry) -> str:
 
 def list_folder(folder: Folder) -> list[Entry]:
     """The entries of a folder without hidden ones and litter. Raises RequestError."""
+    return list(_entries(folder))
+
+
+def _entries(folder: Folder) -> Iterator[Entry]:
     if isinstance(folder, ArchiveFolder):
-        return [entry for entry in folder.entries() if _is_listed(entry)]
+        yield from (entry for entry in folder.entries() if _is_listed(entry))
+        return
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if _is_listed(entry)]
+            yield from (entry for entry in entries if _is_listed(entry))
     except OSError as error:
         raise RequestError(f"{folder} cannot be listed: {error.strerror or error}.") from error
 

@@ -56,7 +56,7 @@ class _Opening(Thread):
 
 
 def _preload_onnxruntime() -> None:
-    """Load its library without the interpreter's lock; what cannot be loaded is left to its import."""
+    """Load its library without the interpreter's lock, or leave that to its import."""
     import ctypes  # noqa: PLC0415
 
     spec, dlopen = find_spec("onnxruntime"), getattr(ctypes.CDLL(None), "dlopen", None)

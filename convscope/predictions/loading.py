@@ -74,6 +74,7 @@ class ImageBatches:
 
     Args:
         only_pillow: scale by Pillow, so that PyTorch is not imported.
+        thumbnails: of how many of the first images there are small copies.
     """
 
     def __init__(
@@ -85,9 +86,10 @@ class ImageBatches:
         rank: int = 0,
         size: int = 1,
         only_pillow: bool = False,
+        thumbnails: int = THUMBNAILS,
     ) -> None:
         self._images, self._card, self._batch_size = images, card, batch_size
-        self._only_pillow = only_pillow
+        self._only_pillow, self._thumbnails = only_pillow, thumbnails
         workers = min(os.cpu_count() or 1, len(images))
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="convscope-decode")
         self._starts = iter(range(0, len(images), batch_size)[rank::size])
@@ -127,7 +129,7 @@ class ImageBatches:
         try:
             image = open_image(self._images[index], self._card)
             pixels = resize_image(image, self._card, only_pillow=self._only_pillow)
-            is_shown = index < THUMBNAILS
+            is_shown = index < self._thumbnails
             small = thumbnail(to_bytes(image, self._card.value_range)) if is_shown else None
         except UnreadableImage as error:
             return name, str(error)
