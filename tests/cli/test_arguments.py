@@ -260,7 +260,6 @@ evaluate r --epochs 3                      ! --epochs belongs to `convscope trai
 evaluate r --imgsz 64                      = evaluate r --input-size 64
 evaluate r --channels 1                    ! prepared as they were in the training
 predict r a.png --conf 0.5                 ! --top says how many
-predict r a.png --output a.csv             ! write them to a file with
 explain r a.png --gradcam                  ! `convscope lab`
 explain r a.png --class cat                ! --at takes a class too
 summary lenet5 --batch-size 4              ! One image goes through
