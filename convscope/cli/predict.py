@@ -183,7 +183,7 @@ def _write_parts(
     Screen().say(f"Wrote predictions for {written.num_images:,} images to {output} ({parts}).")
     if written.num_unreadable:
         Screen(stderr=True).say(
-            f"{written.num_unreadable:,} images could not be read; their column `error` says why."
+            f'{written.num_unreadable:,} images could not be read; their column "error" says why.'
         )
 
 
