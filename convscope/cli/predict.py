@@ -182,9 +182,8 @@ def _write_parts(
     parts = "1 file" if written.num_parts == 1 else f"{written.num_parts:,} files"
     Screen().say(f"Wrote predictions for {written.num_images:,} images to {output} ({parts}).")
     if written.num_unreadable:
-        Screen(stderr=True).say(
-            f'{written.num_unreadable:,} images could not be read; their column "error" says why.'
-        )
+        some = "1 image" if written.num_unreadable == 1 else f"{written.num_unreadable:,} images"
+        Screen(stderr=True).say(f'{some} could not be read; the column "error" says why.')
 
 
 def _print_csv(predictions: "Predictions") -> None:

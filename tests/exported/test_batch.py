@@ -268,7 +268,7 @@ def test_the_command_says_what_it_wrote(exported, images, tmp_path, command):
     output = tmp_path / "answers.csv"
     done = command("predict", exported, images, "--output", output, "--top", 1)
     assert done.stdout == f"Wrote predictions for 41 images to {output} (1 file).\n"
-    assert done.stderr == "1 images could not be read; their column `error` says why.\n"
+    assert done.stderr == '1 image could not be read; the column "error" says why.\n'
     told = json.loads(
         command("predict", exported, images, "-o", output, "--top=1", "--json").stdout
     )
