@@ -225,6 +225,8 @@ class LimitedServer(uvicorn.Server):
         """Start to serve."""
         asyncio.get_running_loop().set_exception_handler(self._handle)
         await super().startup(sockets)
+        for listening in sockets or []:
+            listening.listen(BACKLOG)  # asyncio has only one number for this and for `accepts`
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Make room where a connection cannot be accepted; asyncio tries again after a second."""

@@ -99,7 +99,7 @@ class Served:
 
     def wait_until_ready(self):
         """Until every process that answers is ready."""
-        assert wait_for(lambda: self.process.poll() is not None or self._is_ready())
+        assert wait_for(lambda: self.process.poll() is not None or self._is_ready(), 120)
         assert self.process.poll() is None, "".join(self.errors)
 
     def _is_ready(self):
