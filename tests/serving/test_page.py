@@ -89,3 +89,15 @@ def test_a_class_is_text_whatever_its_name_is(chromium, tmp_path):
         expect(page.locator("#answers li").locator(".class")).to_have_count(2)
         assert page.locator("#answers img").count() == 1
         page.close()
+
+
+def test_classes_that_are_numbers_stand_in_the_order_of_their_probabilities(server, chromium):
+    answer = {"label": "7", "probability": 0.6, "probabilities": {"7": 0.6, "10": 0.3, "2": 0.1}}
+    page = chromium.new_page()
+    page.route("**/predict*", lambda route: route.fulfill(json={"predictions": [answer]}))
+    page.goto(f"http://127.0.0.1:{server.port}/")
+    page.set_input_files("#files", files("one.jpg"))
+    expect(page.locator("#answers .class")).to_have_count(3)
+    shown = page.locator("#answers .class").all_inner_texts()
+    assert [text.split()[0] for text in shown] == ["7", "10", "2"]
+    page.close()

@@ -54,7 +54,8 @@ function card(file, said) {
   } else {
     const title = said.labels ? said.labels.join(", ") || "no label" : said.label;
     facts.append(element("h2", title), element("p", file.name, "file"));
-    for (const [name, value] of Object.entries(said.probabilities ?? {})) facts.append(row(name, value));
+    const shares = Object.entries(said.probabilities ?? {}); // names such as "4" come first in an object
+    for (const [name, value] of shares.sort((a, b) => b[1] - a[1])) facts.append(row(name, value));
   }
   item.append(image, facts);
   return item;
