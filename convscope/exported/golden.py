@@ -45,7 +45,8 @@ def write_golden(
 ) -> None:
     """Write images (n, h, w, c) with the probabilities (n, classes) that each engine returned."""
     named = {f"probabilities.{name}": values for name, values in answers.items()}
-    _FILES.save_file({"images": np.ascontiguousarray(images), **named}, path)
+    content: bytes = _FILES.save({"images": np.ascontiguousarray(images), **named})
+    path.write_bytes(content)  # `save_file` lets nobody else read it
 
 
 def golden_difference(path: Path, engine: EngineName, answer: Answer) -> float | None:

@@ -1,5 +1,7 @@
 """Broken once in each known way: nothing is written, and the first layer that differs is named."""
 
+import os
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -49,6 +51,20 @@ def test_what_agrees_is_written(tmp_path):
         "README.md", "card.json", "export.json", "golden.safetensors", "images.onnx", "model.onnx",
         "parity.json",
     }  # fmt: skip
+
+
+def test_whoever_serves_it_may_read_every_file(tmp_path):
+    export(Small(), tmp_path)
+    wanted = 0o666 & ~_umask()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()}
+    assert {name for name, mode in modes.items() if mode != wanted} == set()
+    assert (tmp_path / "out").stat().st_mode & 0o555 == 0o555
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def test_the_network_that_was_handed_over_is_unchanged(tmp_path):
