@@ -29,7 +29,7 @@ from convscope.cli.options import (
 from convscope.device import keep_freed_memory
 from convscope.distributed.launch import is_first
 from convscope.errors import RequestError, WorkError
-from convscope.startup import collect_again
+from convscope.startup import collect_again, exported_folder
 from convscope.words.csv_text import to_csv
 from convscope.words.screen import Screen, cell
 
@@ -100,7 +100,8 @@ def predict(
         }
         _write_parts(run, images, output, options, top, batch_size, threads, json=json)
         return
-    keep_freed_memory()
+    if not exported_folder(["predict", run]):  # it has no activations to keep memory for
+        keep_freed_memory()
     from convscope.evaluation.predict import predict as predict_images  # noqa: PLC0415
 
     collect_again()
