@@ -139,7 +139,7 @@ def test_a_size_or_a_fit_that_is_set_wins(tmp_path, source, fishes):
 
 
 def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes, monkeypatch):
-    from convscope.training import start as verb  # noqa: PLC0415
+    from convscope.training import initial_weights as verb  # noqa: PLC0415
     from convscope.weights.source import Weights  # noqa: PLC0415
     from convscope.weights.torchvision_releases import imagenet_card  # noqa: PLC0415
 

@@ -440,7 +440,8 @@ def test_what_one_process_does_is_refused_to_several_and_rank_0_tells_it(
     first, second = together(*words)
     assert finished([first, second])[0] == 2
     assert "one process: start it without torchrun." in first.stderr
-    assert (second.stdout, second.stderr) == ("", "")
+    assert second.stdout == ""
+    assert "convscope:" not in second.stderr  # gloo may report that the first process is gone
     assert [*tmp_path.iterdir()] == []
 
 
