@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.errors import RequestError
 from convscope.forward import like_parameters, main_output
+from convscope.hub import is_hub
 from convscope.inference import inference_mode
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
@@ -19,6 +20,7 @@ from convscope.runs.own_code import NO_CONSENT, Consent, is_own_code
 from convscope.weights.adapt import first_conv_weight
 from convscope.weights.build import build_with_weights
 from convscope.weights.head import num_outputs
+from convscope.weights.hub_files import network_on_hub
 from convscope.weights.preprocessing import InputSettings, with_channels
 from convscope.weights.published import published_weights
 from convscope.weights.source import WeightsSource
@@ -34,8 +36,9 @@ from convscope.zoo.libraries import (
 from convscope.zoo.table_file import is_table
 
 ModelLike = str | Path | nn.Module | Run
-"""A run, a name of the zoo, a layer table, `module:attr`, `timm:NAME`, `torchvision:NAME`, or a
-network itself; also an object that has a run as `run`, such as what `train` returns."""
+"""A run, a name of the zoo, a layer table, `module:attr`, `timm:NAME`, `torchvision:NAME`, what
+`export` sent to hf://USER/NAME, or a network itself; also an object that has a run as `run`, such
+as what `train` returns."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def open_model(
         return _of_module(unwrapped(model), card, size, image_size=image_size)
     if not isinstance(model, str | Path):
         raise RequestError(not_a_model(model))
-    if weights is not None:
+    if weights is not None or is_hub(model):
         chosen = replace(settings or InputSettings(), input_size=size)
         return _with_weights(
             str(model), weights, card, num_classes, in_channels, chosen, class_names
@@ -178,13 +181,15 @@ def not_a_model(model: object) -> str:
 
 def _with_weights(
     name: str,
-    weights: WeightsSource,
+    weights: WeightsSource | None,
     card: Card | None,
     num_classes: int | None,
     in_channels: int | None,
     settings: InputSettings,
     class_names: Sequence[str] | None,
 ) -> OpenedModel:
+    if weights is None:
+        name, weights = network_on_hub(name), name
     library = library_of(name)
     stated = library_preprocessing(*library) if library else None
     built = build_with_weights(

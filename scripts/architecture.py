@@ -30,7 +30,7 @@ LAYERS = (
         "gradients",
         "terms",
     ),
-    ("distributed", "engines", "mixed_precision"),
+    ("distributed", "engines", "hub", "mixed_precision"),
     ("layers", "data", "inference", "losses"),
     ("zoo", "lanes", "recording", "predictions"),
     ("exported",),

@@ -32,7 +32,7 @@ def export(
     run: str,
     /,
     *,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    output: Annotated[str | None, Parameter(alias="-o")] = None,
     engine: str = "auto",
     model: OwnCode = None,
     trust: Trust = False,
@@ -46,6 +46,8 @@ def export(
     threads: Threads = None,
     web: Flag = False,
     web_runtime: Path | None = None,
+    license: str | None = None,  # noqa: A002
+    private: Flag = False,
     json: Json = False,
 ) -> None:
     """Write a network for other programs, as ONNX, once it was seen to answer as PyTorch does.
@@ -56,7 +58,7 @@ def export(
         A run folder, or a network as for predict.
     output
         The folder to write; by default `exported` in the folder of the run, with which predict
-        classifies images from then on.
+        classifies images from then on. hf://user/name is a repository on the Hugging Face hub.
     engine
         Which engine shall run it: onnxruntime, openvino, ncnn, or auto, the fastest of those
         installed that agree.
@@ -66,6 +68,10 @@ def export(
         Add a page that classifies images in the browser; npm brings ONNX Runtime Web for it.
     web_runtime
         The folder of the npm package onnxruntime-web, where npm shall bring nothing.
+    license
+        Of a repository on the hub: apache-2.0, mit, or another that the hub lists.
+    private
+        Let nobody else see a new repository on the hub.
     """
     exported = export_model(
         run,
@@ -83,14 +89,19 @@ def export(
         threads=threads,
         web=web,
         web_runtime=web_runtime,
+        license=license,
+        private=private,
     )
     if json:
         print_json(_facts(exported))
         return
     screen = Screen()
     screen.print(_table(exported))
-    path = shell_word(exported.path)
-    screen.say(f"Wrote {exported.path}. Next: convscope predict {path} IMAGE")
+    if exported.url:
+        screen.say(f"Sent {exported.path} to {exported.url}.")
+    else:
+        path = shell_word(exported.path)
+        screen.say(f"Wrote {exported.path}. Next: convscope predict {path} IMAGE")
     if exported.page is not None:
         folder = shell_word(exported.page)
         screen.say(
@@ -105,6 +116,7 @@ def export(
 def _facts(exported: Exported) -> dict[str, object]:
     return {
         "path": str(exported.path),
+        "url": exported.url,
         "engine": exported.engine,
         "engines": {one.engine: one.to_dict() for one in exported.candidates},
         "page": None if exported.page is None else str(exported.page),

@@ -97,8 +97,8 @@ Trust = Annotated[
 PretrainedWeights = Annotated[
     str | None,
     Parameter(
-        help="For a network that is not a run: torchvision:resnet50, timm:NAME, a file, a URL, a "
-        "run; FILE#PLACE for one of several sets of weights in a file."
+        help="For a network that is not a run: torchvision:resnet50, timm:NAME, hf://USER/NAME, a "
+        "file, a URL, a run; FILE#PLACE for one of several sets of weights in a file."
     ),
 ]
 Published = Annotated[

@@ -9,12 +9,14 @@ from torch import nn
 from convscope.conversion.candidates import Candidate, choose_engines, try_engines
 from convscope.conversion.draft import Draft
 from convscope.conversion.manifest import write_all
+from convscope.conversion.publication import Publication
 from convscope.conversion.web_page import PAGE, write_page
 from convscope.conversion.web_runtime import find_runtime
 from convscope.engines import EngineName
 from convscope.errors import RequestError, WorkError
 from convscope.exported.folder import new_folder
 from convscope.exported.of_run import OF_RUN
+from convscope.hub import is_hub
 from convscope.models import ModelLike, OpenedModel, named_weights, open_model
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
@@ -32,12 +34,14 @@ class Exported:
         candidates: the engines that agree with PyTorch, the fastest first.
         notes: what is worth telling.
         page: the folder of the page for browsers; None without one.
+        url: of the repository on the hub; empty without one.
     """
 
     path: Path
     candidates: tuple[Candidate, ...]
     notes: tuple[str, ...] = ()
     page: Path | None = None
+    url: str = ""
 
     @property
     def engine(self) -> EngineName:
@@ -63,6 +67,8 @@ def export(
     threads: int | None = None,
     web: bool = False,
     web_runtime: str | Path | None = None,
+    license: str | None = None,  # noqa: A002 -- the hub's word
+    private: bool = False,
 ) -> Exported:
     """Write a network for other programs, once it was seen to answer as PyTorch does.
 
@@ -70,6 +76,9 @@ def export(
     for normalized images, `images.onnx`, which takes images of any size and returns probabilities,
     the card, a README, a few images with their answers, and `parity.json`, how exactly both agree
     with PyTorch. Nothing is written if they do not.
+
+    An `output` such as hf://user/name is a repository on the Hugging Face hub, which gets the same
+    files, the weights, and a model card; paths of this machine stay here.
 
     `run` is a run, or a network as for `predict`; one with random weights is exported as well.
 
@@ -79,12 +88,15 @@ def export(
         web: add the folder `web`, a page that classifies images in the browser. npm brings ONNX
             Runtime Web for it, once.
         web_runtime: the npm package's folder, where npm shall bring nothing; it implies `web`.
+        license: under which a repository on the hub may be used, by the hub's name for it.
+        private: whether a new repository on the hub is seen by its owner alone.
 
     Raises RequestError for what cannot be exported, NetworkError for a network that PyTorch's
     exporter cannot follow, WorkError where the exported network answers differently; the message
     names the first layer that does.
     """
     engines = choose_engines(engine)
+    publication = _publication(output, license, private=private)
     has_page = web or web_runtime is not None
     runtime = find_runtime(None if web_runtime is None else Path(web_runtime)) if has_page else None
     settings = InputSettings(input_size=input_size, mean=mean, std=std)
@@ -96,7 +108,8 @@ def export(
         class_names=None if class_names is None else parse_class_names(class_names),
         consent=Consent(model, trust),
     )
-    path = _folder_for(opened, output)
+    opened = publication.prepared(opened) if publication else opened
+    path = publication.folder if publication else _folder_for(opened, output)
     with new_folder(path) as folder:
         draft = Draft.of(opened, folder, threads=threads or torch.get_num_threads())
         tried = try_engines(engines, draft, batch_size=batch_size)
@@ -106,11 +119,28 @@ def export(
         problems = [one.problem for one in tried if one.problem]
         if not agreeing:
             raise WorkError(f"{' '.join(problems)} Nothing was written.")
-        write_all(draft, agreeing)
+        write_all(draft, agreeing, publication)
         if runtime is not None:
             write_page(folder, opened.name, draft.card, runtime)
     page = None if runtime is None else path / PAGE
-    return Exported(path, tuple(agreeing), (*_notes(opened), *problems), page)
+    url = publication.upload() if publication else ""
+    return Exported(path, tuple(agreeing), (*_notes(opened), *problems), page, url)
+
+
+def _publication(
+    output: str | Path | None,
+    license: str | None,  # noqa: A002
+    *,
+    private: bool,
+) -> Publication | None:
+    if isinstance(output, str) and is_hub(output):
+        return Publication.asked(output, license, private=private)
+    if license is not None or private:
+        raise RequestError(
+            "`license` and `private` are for a repository on the hub: name one by `output`, as "
+            "hf://user/name."
+        )
+    return None
 
 
 def _folder_for(opened: OpenedModel, output: str | Path | None) -> Path:

@@ -6,6 +6,7 @@ import torch
 
 from convscope.conversion.candidates import Candidate
 from convscope.conversion.draft import Draft
+from convscope.conversion.publication import Publication
 from convscope.conversion.readme import readme
 from convscope.engines import EngineName, installed_version
 from convscope.exported.folder import ExportedModel, digest_of, write_manifest
@@ -16,15 +17,24 @@ from convscope.words.json_text import to_json
 PARITY_FILE, README_FILE = "parity.json", "README.md"
 
 
-def write_all(draft: Draft, candidates: Sequence[Candidate]) -> None:
-    """Complete the folder of a draft for the engines that agree, the fastest first."""
+def write_all(
+    draft: Draft, candidates: Sequence[Candidate], publication: Publication | None = None
+) -> None:
+    """Complete the folder of a draft for the engines that agree, the fastest first.
+
+    For the hub, the README is a model card, and the weights are added.
+    """
     folder, opened = draft.folder, draft.opened
     engines: list[EngineName] = [one.engine for one in candidates]
     parity = {one.engine: one.to_dict() for one in candidates}
     (folder / PARITY_FILE).write_text(to_json(parity, indent=1) + "\n", "utf-8")
     answers = {one.engine: one.golden for one in candidates if one.golden is not None}
     write_golden(folder / GOLDEN, draft.golden, answers)
-    (folder / README_FILE).write_text(readme(opened.name, draft.card, engines[0]), "utf-8")
+    text = readme(opened.name, draft.card, engines[0])
+    if publication is not None:
+        text = publication.model_card(text, opened)
+        publication.write_weights(folder, opened)
+    (folder / README_FILE).write_text(text, "utf-8")
     names = sorted(path.name for path in folder.iterdir())
     manifest = {
         "version": 1,

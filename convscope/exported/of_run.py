@@ -1,10 +1,15 @@
 """Whether an exported network answers for what was named: its own folder, or that of its run."""
 
+import itertools
+from collections.abc import Collection
 from pathlib import Path
 
 from convscope.card import Card
+from convscope.engines import ENGINES, files_of
 from convscope.errors import RequestError
-from convscope.exported.folder import ExportedModel, digest_of, is_exported
+from convscope.exported.folder import MANIFEST, ExportedModel, digest_of, is_exported
+from convscope.exported.golden import GOLDEN
+from convscope.hub import Repository, download, is_hub
 from convscope.regular_files import read_regular
 
 OF_RUN = "exported"
@@ -15,10 +20,11 @@ _LARGEST_CARD = 10_000_000  # bytes
 
 
 def named_export(run: object) -> ExportedModel | None:
-    """The exported network at a path; None where something else is. Raises RequestError as
-    `ExportedModel.open` does.
+    """The exported network at a path, or in a repository of the hub; None where something else is.
+
+    Raises RequestError as `ExportedModel.open` does, and what `hub.download` raises.
     """
-    path = _folder(run)
+    path = download(Repository.parse(run), _of_engines) if is_hub(run) else _folder(run)
     return ExportedModel.open(path) if path is not None and is_exported(path) else None
 
 
@@ -43,6 +49,14 @@ def export_of_run(run: object) -> tuple[ExportedModel | None, str]:
             "the run has now. Export it again."
         )
     return (model if model.manifest["precision"] == "float32" else None), ""
+
+
+def _of_engines(names: Collection[str]) -> list[str]:
+    """What an engine needs of the files of a repository; none where no network was exported."""
+    if MANIFEST not in names:
+        return []
+    needed = {MANIFEST, CARD, GOLDEN, *itertools.chain(*map(files_of, ENGINES))}
+    return [name for name in names if name in needed]
 
 
 def _folder(run: object) -> Path | None:

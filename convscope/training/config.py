@@ -65,9 +65,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
     in_channels: Literal[1, 3] | None = setting(None, NETWORK,
         help="Input channels, 1 for grayscale or 3 for color; by default the network's own.")
     weights: str | None = setting(None, NETWORK,
-        help="Pretrained weights: a file, a URL, a run folder, torchvision:NAME or timm:NAME; "
-        "FILE#PLACE for one of several sets of weights in a file. Images are preprocessed as they "
-        "were for these weights, unless you set it otherwise.")
+        help="Pretrained weights: a file, a URL, a run folder, torchvision:NAME, timm:NAME or "
+        "hf://USER/NAME; FILE#PLACE for one of several sets of weights in a file. Images are "
+        "preprocessed as they were for these weights, unless you set it otherwise.")
     weights_layers: str | None = setting(None, NETWORK,
         help="Layers that take their weights, with commas between the names; the others keep their "
         "initialization, and the training is one from scratch: as a deeper VGG begins with layers "

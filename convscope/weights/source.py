@@ -20,21 +20,16 @@ from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors, read_metadata, save_tensors
 from convscope.weights import timm
 from convscope.weights.contents import ClassNames, class_names_in, contents_of
+from convscope.weights.hub_files import HUB_FILES, weights_on_hub
 from convscope.weights.imagenet_names import imagenet_names
 from convscope.weights.published import torchvision_file
 from convscope.weights.read import read_contents
 from convscope.weights.torchvision_releases import release, releases
 from convscope.words.json_text import to_json
 
-FORMS = "a file, a URL, a run folder, torchvision:NAME or timm:NAME"
+FORMS = "a file, a URL, a run folder, torchvision:NAME, timm:NAME or hf://USER/NAME"
 IN_MEMORY = "a state dict in memory"
 _WITHOUT_NETWORK = ("imagenet", "pretrained", "default", "imagenet1k_v1", "imagenet1k_v2", "true")
-_HUB_FILES = (
-    "model.safetensors",
-    "pytorch_model.bin",
-    "model.safetensors.index.json",
-    "pytorch_model.bin.index.json",
-)  # of a folder as the Hugging Face hub has it
 
 
 class HasRun(Protocol):
@@ -119,7 +114,7 @@ def open_weights(source: WeightsSource, *, on_progress: DownloadCallback | None 
         return _from_run(str(run), Path(run))
     text = str(source)
     kind, _, rest = text.partition(":")
-    if kind not in ("torchvision", "timm", "http", "https"):
+    if kind not in ("torchvision", "timm", "http", "https", "hf"):
         path, choice = _split_path(text)
         return replace(_from_path(text, path), choice=choice)
     choice = urldefrag(text).fragment
@@ -129,6 +124,8 @@ def open_weights(source: WeightsSource, *, on_progress: DownloadCallback | None 
             opened = _from_torchvision(text, name, on_progress)
         case "timm":
             opened = _from_timm(text, name, on_progress)
+        case "hf":
+            opened = _from_path(text, weights_on_hub(name))
         case _:
             opened = _from_file(text, _downloaded(_remote(name), on_progress))
     return replace(opened, choice=choice)
@@ -204,7 +201,7 @@ def _from_path(source: str, path: Path) -> Weights:
         path = path.parent
     if path.is_dir():
         if not (path / "config.toml").exists():
-            for name in _HUB_FILES:
+            for name in HUB_FILES:
                 if (path / name).is_file():
                     return _from_file(source, path / name)
         return _from_run(source, path)
@@ -244,7 +241,7 @@ def _from_file(source: str, path: Path) -> Weights:
     config = path.parent / "config.json"
     if known:
         return _with_imagenet_names(opened)
-    if path.name in _HUB_FILES and config.is_file():
+    if path.name in HUB_FILES and config.is_file():
         return _with_config(opened, config)
     return opened
 
