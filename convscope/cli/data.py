@@ -13,12 +13,12 @@ from convscope.cli.terminal import training_progress
 from convscope.data.dataset import SPLITS
 from convscope.data.overview import DatasetOverview
 from convscope.data.source import NAMES, is_here, open_source
-from convscope.data.split import fill_splits
 from convscope.errors import RequestError, shell_word
 from convscope.training.augmentation_settings import AugmentationSettings
 from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import TrainConfig
 from convscope.training.data_settings import DataSettings
+from convscope.training.division import divide
 from convscope.training.setting import settings_of
 from convscope.words.screen import Screen, cell
 
@@ -107,7 +107,7 @@ def _describe(data: str, settings: TrainConfig, *, json: bool) -> None:
             on_progress=CallbackList([terminal]).downloading,
             **config.data_options(),
         )
-    dataset = fill_splits(opened, val=config.val, test=config.test, seed=config.split_seed)
+    dataset = divide(opened, config)
     overview = DatasetOverview.of(dataset)
     if json:
         print_json(overview.to_json())

@@ -22,7 +22,6 @@ from convscope.data.loading import LoadedDataset, StreamingBatchSource
 from convscope.data.normalize import pixel_statistics
 from convscope.data.pixel_digests import SIZE
 from convscope.data.source import DataLike
-from convscope.data.split import fill_splits
 from convscope.device import choose_device
 from convscope.errors import RequestError
 from convscope.training.api import take_objects
@@ -30,6 +29,7 @@ from convscope.training.augmentation import augmentation_of, kept_side
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import AUTO, TrainConfig
 from convscope.training.default_network import choose_network
+from convscope.training.division import divide
 from convscope.training.image_sample import sample_images
 from convscope.training.keywords import TrainSettings
 from convscope.training.own_augmentation import RequestedAugmentation
@@ -92,7 +92,7 @@ def draw_sheet(
     user = CallbackList(callbacks)
     named = replace(config, class_names=None) if config.pretrained else config
     opened = open_data(data, named, user)
-    dataset = fill_splits(opened, val=config.val, test=config.test, seed=config.split_seed)
+    dataset = divide(opened, config)
     sample = sample_images(dataset)
     if config.model == AUTO:
         device = choose_device(config.device)

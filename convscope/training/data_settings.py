@@ -21,9 +21,10 @@ class DataSettings:
 
     data_dir: Path | None = setting(None, DATA,
         help="Folder that is searched for named data sets before they are downloaded.")
-    val: float = setting(0.1, DATA, low=0, high=0.9,
+    val: float | None = setting(None, DATA, low=0, high=0.9,
         help="Fraction of the training images held out for validation, if the data has no "
-        "validation split.")
+        "validation split; by default 0.1, or 0 with weights and fewer than 1,000 images, unless "
+        "validation is to choose something.")
     test: float = setting(0.2, DATA, low=0.001, high=0.9,
         help="Fraction of the images held out for testing, if the data has no test split.")
     split_seed: int = setting(0, DATA, low=0, high=LARGEST_SEED,

@@ -50,15 +50,22 @@ def fine_tuning_lr(images_per_step: int, *, backbone_lr_scale: float) -> float:
 def describe_recipe(config: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     """What fine-tuning decided of the settings that were `asked` for and left open, in a sentence.
 
-    >>> asked = {**FINE_TUNING, "lr": None, "freeze_bn": None}
-    >>> describe_recipe({**FINE_TUNING, "lr": 0.003}, asked)
+    >>> asked = {**FINE_TUNING, "lr": None, "freeze_bn": None, "val": None}
+    >>> describe_recipe({**FINE_TUNING, "lr": 0.003, "val": 0.1}, asked)
     'Fine-tuning: `lr=0.003`, `freeze_bn=True`.'
     """
     first = ("optimizer", "lr")
     names = (*first, *(name for name in FINE_TUNING if name not in first))
     chosen = [f"`{name}={config[name]}`" for name in names if asked[name] is None]
+    none_held = asked["val"] is None and config["val"] == 0
+    if none_held:
+        chosen.append("`val=0`")
     if not chosen:
         return ""
     mirrors = asked["augment"] is None and asked["horizontal_flip"] is None
     mirrored = " Half of the images are mirrored; `horizontal_flip=0` mirrors none." * mirrors
-    return f"Fine-tuning: {', '.join(chosen)}.{mirrored}"
+    held = (
+        " No image is held out for validation, which would choose nothing here; `val=0.1` holds "
+        "out a tenth, to see how it goes." * none_held
+    )
+    return f"Fine-tuning: {', '.join(chosen)}.{mirrored}{held}"

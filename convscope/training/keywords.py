@@ -45,7 +45,7 @@ class TrainSettings(TypedDict, total=False):
     """The keyword arguments of `convscope.train` that are settings."""
 
     data_dir: str | Path | None
-    val: float
+    val: float | None
     test: float
     split_seed: int
     image_column: str | None

@@ -34,7 +34,7 @@ from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.turns import in_turn
 from convscope.training.config import AUTO, TrainConfig
 from convscope.training.default_network import choose_network
-from convscope.training.division import divide
+from convscope.training.division import divide, validation_share
 from convscope.training.duplicates import settle_duplicates
 from convscope.training.effects import check_validation, without_effect, without_effect_on
 from convscope.training.executors.base import Executor
@@ -154,8 +154,7 @@ def prepared(
     device = _device(config, user, group)
     with in_turn(group, "data", "to open the data", user) as watching:
         opened = open_data(data, config, watching, ahead)
-    opened, config = settle_task(opened, config, user.message)
-    dataset = divide(opened, config, fold)
+    opened, dataset, config = _divided(opened, config, fold, user)
     sample = sample_images(dataset)
     if requested is None:
         weights = opened_weights(config, user)
@@ -223,6 +222,15 @@ def named_network(model: str, module: nn.Module | None) -> RequestedNetwork | No
     Raises RequestError for a name that nobody has.
     """
     return None if module is None and model == AUTO else RequestedNetwork.of(model, module)
+
+
+def _divided(
+    opened: Dataset, config: TrainConfig, fold: Fold | None, user: CallbackList
+) -> tuple[Dataset, Dataset, TrainConfig]:
+    """The data with their task, the same with a split for each image, and what was decided."""
+    opened, config = settle_task(opened, config, user.message)
+    config = replace(config, val=validation_share(opened, config))
+    return opened, divide(opened, config, fold), config
 
 
 def _device(config: TrainConfig, user: CallbackList, group: Group) -> torch.device:

@@ -16,14 +16,30 @@ import convscope
 from benchmarks.fine_tune import by_hand, ours, packaged_weights
 from benchmarks.fundus import FUNDUS_CLASSES, FundusCamera, draw_fundus, write_fundus
 from benchmarks.outlines import write_outlines
+from convscope.data.dataset import Dataset, FileImages
+from convscope.data.folds import Fold
 from convscope.runs.folder import Run
 from convscope.training.callbacks.freeze import LayerFreezing
 from convscope.training.config import TrainConfig
+from convscope.training.division import divide, validation_share
 from convscope.training.fine_tuning import FINE_TUNING, FROM_SCRATCH
 from convscope.training.optimizer import Optimizer
+from convscope.training.tasks import settle_task
 from convscope.weights.head import start_head
 from convscope.zoo import create_model
 from tests.conftest import make_image_folder
+
+
+def images_of(pool: int, *, test: int = 0) -> Dataset:
+    """So many images of two classes without a split, and a test of the data's own."""
+    count = pool + test
+    return Dataset(
+        name="made",
+        images=FileImages(None, tuple(f"k{n}" for n in range(count))),
+        classes=("a", "b"),
+        labels=np.arange(count) % 2,
+        split=np.where(np.arange(count) < pool, "", "test").astype("<U5"),
+    )
 
 
 def test_with_weights_the_recipe_is_another_and_has_the_same_settings():
@@ -65,6 +81,41 @@ def test_the_body_never_moves_by_more_than_its_rate(settings, images, batch_size
     assert config.batch_size == batch_size
     assert config.lr == pytest.approx(lr)
     assert config.lr * config.backbone_lr_scale <= 0.000300001
+
+
+TUNED = dict(weights="x.pth")
+FEW = images_of(900)
+
+
+@pytest.mark.parametrize(
+    ("settings", "opened", "share"),
+    [
+        (TUNED, FEW, 0),
+        (dict(pretrained=True), FEW, 0),
+        (TUNED, images_of(999, test=5000), 0),  # the data's own test is not among them
+        (TUNED, images_of(1000), 0.1),
+        ({}, FEW, 0.1),
+        (dict(**TUNED, weights_layers="conv1"), FEW, 0.1),
+        (dict(**TUNED, val=0.2), FEW, 0.2),
+        (dict(**TUNED, restore_best_weights=True), FEW, 0.1),
+        (dict(**TUNED, restore_best_weights=False), FEW, 0),
+        (dict(**TUNED, early_stopping_patience=3), FEW, 0.1),
+        (dict(**TUNED, early_stopping_patience=3, restore_best_weights=False), FEW, 0.1),
+        (dict(**TUNED, lr_schedule="plateau", restore_best_weights=False), FEW, 0.1),
+        (dict(**TUNED, lr_schedule="constant"), FEW, 0.1),
+        (dict(**TUNED, metric="f1"), FEW, 0.1),
+    ],
+)
+def test_few_images_from_weights_are_all_trained_on_where_validation_chooses_nothing(
+    settings, opened, share
+):
+    _, config = settle_task(opened, TrainConfig.from_dict(settings), lambda _text: None)
+    assert validation_share(opened, config) == share
+    divided = divide(opened, config).split
+    pool = (opened.split != "test").sum()
+    assert (divided == "val").sum() == pytest.approx(share * pool, abs=1)
+    fold = divide(opened, config, Fold(0, 3)).split
+    assert (fold == "val").any() == (share > 0)
 
 
 def normed() -> nn.Sequential:
@@ -134,6 +185,9 @@ def test_a_run_says_what_it_chose_and_records_it(tmp_path):
     assert "augment" not in said[0]  # it was set
     config = Run.open(run).read_config()
     assert {name: config[name] for name in FINE_TUNING} == {**FINE_TUNING, "augment": "none"}
+    assert "`val=0`" in said[0]
+    assert config["val"] == 0
+    assert not Run.open(run).read_config()["dataset"]["val"]
     assert config["engine"] == "torch"  # the compiled engine computes batch norm's statistics
     stored = Run.open(run).read_weights().tensors
     kept = [name for name in weights if name.endswith(("running_mean", "running_var"))]
@@ -141,6 +195,7 @@ def test_a_run_says_what_it_chose_and_records_it(tmp_path):
     from_scratch = Notes()
     convscope.train(data, out=tmp_path / "other", callbacks=[from_scratch], **words)
     assert not any("Fine-tuning" in text for text in from_scratch.texts)
+    assert Run.open(tmp_path / "other").read_config()["val"] == 0.1
 
 
 def test_a_run_that_began_before_keeps_its_batch_norm():

@@ -18,7 +18,7 @@ from convscope.runs.folder import slugify
 from convscope.runs.own_code import Consent, is_own_code
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import TrainConfig
-from convscope.training.division import divide
+from convscope.training.division import VALIDATION, divide
 from convscope.training.finish import fit_alone, fit_and_test
 from convscope.training.folds.folder import digest_of
 from convscope.training.initial_weights import with_published_weights
@@ -82,6 +82,8 @@ class Tuning:
             network = named_network(self.config.model, self.module)
             opened = open_data(self.data, with_published_weights(self.config, network), user)
             opened, config = settle_task(opened, self.config, user.message)
+            if config.val is None:  # trials need it, also from weights
+                config = replace(config, val=VALIDATION)
             dataset = divide(opened, config)
             if not len(dataset.indices("val")):
                 raise RequestError(

@@ -65,20 +65,26 @@ def _has_weights(model: LoadedModel, weights: Mapping[str, Tensor]) -> bool:
 
 
 def _images(path: Path, card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
-    """Validation images of the run, each of another class; sample images if there are none."""
+    """Images that the run has not trained on, each of another class; else sample images.
+
+    They are validation images, or test images where none were held out for validation.
+    """
     run = Run.open(path)
     with suppress(ConvscopeError, OSError):
         config = run.read_config()
         if not is_data_here(config):
             return sample_images(card)
         dataset, indices = open_run_data(run, config, "val")
+        kind = "validation"
+        if not len(indices):
+            indices, kind = dataset.indices("test"), "test"
         firsts = np.unique(dataset.labels[indices], return_index=True)[1]
         images: list[tuple[str, NDArray[np.uint8]]] = []
         for index in indices[np.sort(firsts)][:_TRIED]:
             with suppress(UnreadableImage):
                 pixels = resize_image(dataset.images.image(int(index), card), card)
                 label = dataset.label_text(int(index))
-                images.append((f"{label}: validation image {index}", pixels))
+                images.append((f"{label}: {kind} image {index}", pixels))
             if len(images) == _IMAGES:
                 return images
         if images:
