@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from convscope.conversion.engine_files import write_engine_file
 from convscope.conversion.network_graph import exportable, network_graph
 from convscope.conversion.parity import BATCHES, RTOL, difference, outputs_of
 from convscope.engines import ENGINES, is_installed, open_engine
@@ -10,20 +11,61 @@ from convscope.zoo import ZOO, create_model, default_input
 
 pytest.importorskip("onnx")
 
-QUICK = ("lenet5", "lenet5_1998", "resnet20_cifar", "squeezenet1_0", "alexnet_towers")
+QUICK = ("lenet5", "lenet5_1998", "resnet20_cifar", "squeezenet1_0")
+REFUSED = {("lenet5_1998", "ncnn")}
+"""Where the engine computes something else, so that `export` does not keep it."""
+
+ODD = {"resnet20_cifar": (37, 41), "resnet18": (225, 231), "squeezenet1_0": (225, 231),
+       "googlenet": (225, 231), "densenet121": (225, 231), "mobilenet_v3_small": (225, 231),
+       "vgg16": (225, 231), "nin_imagenet": (225, 231)}  # fmt: skip
+"""Sizes whose halves are no integers."""
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ZOO]
-)
-def test_it_answers_as_in_pytorch_in_every_engine(name):
+def network(name, size, channels):
+    """With batch norm's statistics of noise: with those of no image, deep networks' outputs vanish
+    or explode, and any difference is small beside a bound.
+    """
     torch.manual_seed(0)
-    net = exportable(create_model(name, num_classes=7))
-    channels, size = default_input(name)
-    graph = network_graph(net, (channels, *size), 7).SerializeToString()
+    net = create_model(name, num_classes=7, input_size=size).train()
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
+            layer.momentum = None
+        if isinstance(layer, torch.nn.Dropout):
+            layer.eval()
+    with torch.inference_mode():
+        net(torch.randn(4, channels, *size))
+    return exportable(net)
+
+
+def differences(name, size, folder):
+    channels, _ = default_input(name)
+    net = network(name, size, channels)
+    graph = network_graph(net, (channels, *size), 7)
     for engine in filter(is_installed, ENGINES):
-        run = open_engine(engine, graph, threads=torch.get_num_threads())
+        run = open_engine(engine, write_engine_file(engine, folder, graph), threads=1)
         for batch in BATCHES:
             images = torch.randn(batch, channels, *size)
             expected = outputs_of(net, images, 7).numpy()
-            assert difference(run(images.numpy()), expected) < RTOL, (engine, batch)
+            yield engine, difference(run(images.numpy()), expected)
+
+
+def slow_but(quick, names):
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+def check(name, size, folder):
+    for engine, found in differences(name, size, folder):
+        if (name, engine) in REFUSED:
+            assert found > RTOL, engine
+        else:
+            assert found < RTOL, engine
+
+
+@pytest.mark.parametrize("name", slow_but(QUICK, ZOO))
+def test_it_answers_as_in_pytorch_in_every_engine(name, tmp_path):
+    check(name, default_input(name)[1], tmp_path)
+
+
+@pytest.mark.parametrize("name", slow_but(QUICK, ODD))
+def test_it_answers_as_in_pytorch_at_an_odd_size(name, tmp_path):
+    check(name, ODD[name], tmp_path)
