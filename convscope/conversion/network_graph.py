@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from convscope.conversion.layer_names import name_by_layer
 from convscope.conversion.libraries import onnx_library, onnxscript_library
+from convscope.conversion.lrn import lrn_as_one_operation
 from convscope.conversion.pooling import translations
 from convscope.errors import NetworkError
 from convscope.forward import main_output
@@ -68,7 +69,7 @@ def network_graph(
     images = torch.zeros(2, *input_shape)  # of one image, the exporter would make a constant
     batch = torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
     try:
-        with _quiet():
+        with _quiet(), lrn_as_one_operation():
             program: Any = torch.onnx.export(
                 _Logits(net, num_classes),
                 (images,),
