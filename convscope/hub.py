@@ -78,6 +78,14 @@ def download(
         return Path(library.snapshot_download(**where, allow_patterns=chosen))
 
 
+def check_upload(repository: Repository) -> None:
+    """Raise RequestError, before any work, where nothing could be sent to a repository."""
+    if repository.revision:
+        raise RequestError(f"{repository}: leave out the revision; a commit to `main` is made.")
+    if _library().get_token() is None:
+        raise RequestError(f"Sending to {repository} needs a token of the hub: `hf auth login`.")
+
+
 def upload(folder: Path, repository: Repository, *, private: bool, message: str) -> str:
     """Make a repository what a folder is, in one commit, and create it if needed; returns its URL.
 
@@ -87,8 +95,6 @@ def upload(folder: Path, repository: Repository, *, private: bool, message: str)
     library = _library()
     if reason := _unreachable(library):
         raise WorkError(f"Nothing was sent to {repository}: {reason}.")
-    if repository.revision:
-        raise RequestError(f"{repository}: leave out the revision; a commit to `main` is made.")
     with _plain_errors(library, repository):
         api = library.HfApi()
         url = api.create_repo(repository.id, private=private, exist_ok=True)

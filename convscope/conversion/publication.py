@@ -11,7 +11,7 @@ from typing import Any
 from convscope.data.download import cache_dir
 from convscope.errors import RequestError
 from convscope.exported.of_run import WEIGHTS
-from convscope.hub import Repository, model_card_header, upload
+from convscope.hub import Repository, check_upload, model_card_header, upload
 from convscope.models import OpenedModel
 from convscope.runs.bound_card import bound_to
 from convscope.runs.tensor_file import save_tensors
@@ -32,7 +32,7 @@ class Publication:
 
     @classmethod
     def asked(cls, output: str, license: str | None, *, private: bool) -> "Publication":  # noqa: A002
-        """Raises RequestError without a license, and for what is no name of one."""
+        """Raises RequestError without a license, or a token, and for what is no license."""
         repository = Repository.parse(output)
         if license is None:
             raise RequestError(
@@ -41,6 +41,7 @@ class Publication:
             )
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", license, re.ASCII):
             raise RequestError(f"The hub writes licenses like apache-2.0, not {license!r}.")
+        check_upload(repository)
         return cls(repository, license, private)
 
     @property

@@ -34,7 +34,10 @@ class Session:
     def __init__(self, hub, run, folder):
         self.hub, self.run, self.folder = hub, run, folder
 
-    def command(self, *words, code=0, **variables):
+    def command(self, *words, **how):
+        return self.python("-m", "convscope", *words, **how)
+
+    def python(self, *words, code=0, **variables):
         environment = {
             **os.environ,
             "HF_ENDPOINT": self.hub.address,
@@ -46,8 +49,8 @@ class Session:
             **variables,
         }
         done = subprocess.run(
-            [sys.executable, "-m", "convscope", *map(str, words)],
-            capture_output=True, text=True, env=environment, timeout=300, check=False,
+            [sys.executable, *map(str, words)],
+            capture_output=True, text=True, env=environment, timeout=900, check=False,
         )  # fmt: skip
         assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
         return done
@@ -143,16 +146,28 @@ def test_what_is_not_there_is_named(session):
 
 
 def test_a_private_repository_needs_a_token(session):
-    private = ["hf://me/secret" if word == "hf://me/digits" else word for word in PUSH]
-    session.command("export", session.run, *private, "--private")
+    folder = session.folder / "cache" / "exported" / "me--digits"
+    send = f"""from pathlib import Path
+from convscope.hub import *
+print(upload(Path({str(folder)!r}), Repository.parse("hf://me/secret"), private=True, message="x"))
+"""
+    session.python("-c", send)
     assert session.hub.private["me/secret"]
     session.hub.files["me/secret"]["old.bin"] = b"what an earlier export had"
-    session.command("export", session.run, *private)
+    session.python("-c", send)
     assert "old.bin" not in session.hub.files["me/secret"]
     refused = session.command("predict", "hf://me/secret", *PHOTOS, code=2, **OTHER)
     assert "hf://me/secret does not exist, or is private: `hf auth login`" in refused.stderr
-    refused = session.command("export", session.run, *private, code=2, **OTHER)
+    refused = session.python("-c", send, code=1, **OTHER)
     assert "does not let you write to hf://me/secret" in refused.stderr
+
+
+def test_what_cannot_be_sent_is_refused_before_any_work(session):
+    refused = session.command("export", session.run, *PUSH, code=2, HF_TOKEN="")
+    assert "Sending to hf://me/digits needs a token of the hub: `hf auth login`." in refused.stderr
+    words = ["hf://me/digits@v1" if word == "hf://me/digits" else word for word in PUSH]
+    refused = session.command("export", session.run, *words, code=2)
+    assert "hf://me/digits@v1: leave out the revision" in refused.stderr
 
 
 def test_a_license_is_asked_for(digits_run, tmp_path):
