@@ -86,7 +86,7 @@ def test_every_verb_that_takes_weights_takes_it(squeezenet):
     ("arguments", "told"),
     [
         (dict(name="lenet5"), "No weights are published for lenet5"),
-        (dict(name="resnet50", stride_in_1x1=True), "leave out `stride_in_1x1`"),
+        (dict(name="resnet50", stride_in_1x1=True), "leave out stride_in_1x1"),
         (dict(name="resnet50", num_classes=0), "`num_classes` must be at least 1"),
         (
             dict(name="resnet50", num_classes=3, class_names="a,b"),
