@@ -24,7 +24,8 @@ JOBS = ("one", "many")
 def write_photographs(folder: Path, count: int) -> list[Path]:
     """Noisy copies of the package's two photographs, 1024x768, as JPEGs."""
     folder.mkdir(parents=True, exist_ok=True)
-    random, paths = np.random.default_rng(0), []
+    random = np.random.default_rng(0)
+    paths: list[Path] = []
     for number in range(count):
         paths.append(folder / f"{number:03d}.jpg")
         if paths[-1].exists():

@@ -6,13 +6,11 @@ import sys
 from collections.abc import Sequence
 from traceback import format_exception
 from types import TracebackType
-from typing import NoReturn
-
-from cyclopts import App, CycloptsError
+from typing import TYPE_CHECKING, NoReturn
 
 from convscope import synonyms
 from convscope.cli.broken_torch import broken_torch
-from convscope.cli.messages import in_flags, parse_error
+from convscope.cli.messages import in_flags
 from convscope.errors import (
     ConsentError,
     ConvscopeError,
@@ -22,9 +20,12 @@ from convscope.errors import (
     shell_word,
 )
 from convscope.signals import exit_with, print_error
-from convscope.startup import collect_again
+from convscope.startup import collect_again, exported_folder
 from convscope.version import __version__
 from convscope.words import visible_lines
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 COMMANDS = {
     "train": "Train a network on labeled images.",
@@ -50,11 +51,13 @@ _LATE = ("train", "lr-find", "resume", "evaluate", "predict")
 """Commands that import what does their work once the request is known to be well-formed."""
 
 
-def make_app(command: str = "") -> App:
+def make_app(command: str = "") -> "App":
     """The command line as an object; no command is imported yet.
 
     The help of `command`, the one that is run, is its docstring.
     """
+    from cyclopts import App  # noqa: PLC0415 -- see `_predict_without_options`
+
     app = App(
         name="convscope",
         version=__version__,
@@ -80,8 +83,6 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
     try:
         _run(tokens)
         sys.stdout.flush()
-    except CycloptsError as error:
-        exit_with(2, parse_error(error))
     except ToldError as error:
         sys.exit(error.status)
     except ConvscopeError as error:
@@ -95,10 +96,23 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
+        if problem := _parse_problem(error):
+            exit_with(2, problem)
         if debug:
             raise
         exit_with(1, broken_torch(error) or _unforeseen(error))
     sys.exit(0)
+
+
+def _parse_problem(error: Exception) -> str:
+    """What does not parse, if an error says so; its module may not have been imported."""
+    if "cyclopts" not in sys.modules:
+        return ""
+    from cyclopts import CycloptsError  # noqa: PLC0415 -- see `_predict_without_options`
+
+    from convscope.cli.parse_errors import parse_error  # noqa: PLC0415
+
+    return parse_error(error) if isinstance(error, CycloptsError) else ""
 
 
 def _unforeseen(error: Exception) -> str:
@@ -118,6 +132,8 @@ def _print_traceback(
 
 def _run(tokens: list[str]) -> None:
     tokens = _with_command(tokens)
+    if _predict_without_options(tokens):
+        return
     command = tokens[0] if tokens else ""
     app = make_app(command)
     if command in COMMANDS:
@@ -129,6 +145,25 @@ def _run(tokens: list[str]) -> None:
     if command not in _LATE:
         collect_again()
     app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+
+
+def _predict_without_options(tokens: Sequence[str]) -> bool:
+    """Do `predict EXPORTED IMAGE...`, for which the parser takes as long as an engine to start.
+
+    False for any other command line.
+    """
+    is_plain = len(tokens) > 2 and not any(token.startswith("-") for token in tokens)
+    if not is_plain or not exported_folder(tokens[:2]):
+        return False
+    from convscope.cli.printed_predictions import print_predictions  # noqa: PLC0415
+    from convscope.distributed.launch import is_first  # noqa: PLC0415
+    from convscope.evaluation.predict import predict  # noqa: PLC0415
+
+    collect_again()
+    predictions = predict(tokens[1], tokens[2:], top=3)
+    if is_first():
+        print_predictions(predictions, "table")
+    return True
 
 
 def _with_command(tokens: list[str]) -> list[str]:
@@ -149,7 +184,7 @@ def _with_command(tokens: list[str]) -> list[str]:
             return tokens
 
 
-def _in_our_words(app: App, command: str, tokens: list[str]) -> list[str]:
+def _in_our_words(app: "App", command: str, tokens: list[str]) -> list[str]:
     """What follows a command, with our flags and values; notes are printed."""
     if {"--help", "-h"} & set(tokens):
         return ["--help"]
@@ -170,7 +205,7 @@ def _in_our_words(app: App, command: str, tokens: list[str]) -> list[str]:
     return translated
 
 
-def _flags(app: App, command: str) -> set[str]:
+def _flags(app: "App", command: str) -> set[str]:
     collection = app[command].assemble_argument_collection()
     return {name for argument in collection for name in argument.names}
 

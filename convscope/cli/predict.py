@@ -1,15 +1,12 @@
 """`convscope predict`."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.table import Table
 
 from convscope.cli.json_output import print_json
-from convscope.cli.messages import in_flags
 from convscope.cli.options import (
     BatchSize,
     ClassNames,
@@ -28,13 +25,9 @@ from convscope.cli.options import (
 )
 from convscope.device import keep_freed_memory
 from convscope.distributed.launch import is_first
-from convscope.errors import RequestError, WorkError
+from convscope.errors import RequestError
 from convscope.startup import collect_again, exported_folder
-from convscope.words.csv_text import to_csv
-from convscope.words.screen import Screen, cell
-
-if TYPE_CHECKING:
-    from convscope.predictions.result import Predictions
+from convscope.words.screen import Screen
 
 
 def predict(
@@ -102,6 +95,7 @@ def predict(
         return
     if not exported_folder(["predict", run]):  # it has no activations to keep memory for
         keep_freed_memory()
+    from convscope.cli.printed_predictions import print_predictions  # noqa: PLC0415 -- numpy
     from convscope.evaluation.predict import predict as predict_images  # noqa: PLC0415
 
     collect_again()
@@ -124,26 +118,7 @@ def predict(
     )
     if not is_first():
         return
-    match "json" if json else format:
-        case "json":
-            unreadable = [dict(path=path, reason=reason) for path, reason in predictions.unreadable]
-            print_json(
-                {
-                    "predictions": [prediction.to_dict() for prediction in predictions],
-                    "unreadable": unreadable,
-                }
-            )
-        case "csv":
-            _print_csv(predictions)
-        case "table":
-            _print_table(predictions)
-    errors = Screen(stderr=True)
-    for note in predictions.notes:
-        errors.say(in_flags(note))
-    for path, reason in predictions.unreadable:
-        errors.say(f"{path} {reason}")
-    if predictions.unreadable and not predictions:
-        raise WorkError(f"None of the {len(predictions.unreadable)} images could be read.")
+    print_predictions(predictions, "json" if json else format)
 
 
 def _write_parts(
@@ -185,40 +160,3 @@ def _write_parts(
     if written.num_unreadable:
         some = "1 image" if written.num_unreadable == 1 else f"{written.num_unreadable:,} images"
         Screen(stderr=True).say(f'{some} could not be read; the column "error" says why.')
-
-
-def _print_csv(predictions: "Predictions") -> None:
-    """A row an image: label and probability, then label_2, probability_2 and so on."""
-    rows = predictions.to_dicts()
-    names = max((list(row) for row in rows), key=len, default=["path", "label", "probability"])
-    cells = ([_cell(row.get(name, "")) for name in names] for row in rows)
-    sys.stdout.write(to_csv([names, *cells]))
-
-
-def _cell(value: object) -> str:
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
-
-
-def _print_table(predictions: "Predictions") -> None:
-    from convscope.predictions.result import listing  # noqa: PLC0415 -- numpy
-
-    is_multi_label = any(prediction.labels is not None for prediction in predictions)
-    is_ordinal = any(prediction.expected_grade is not None for prediction in predictions)
-    table = Table("image", "labels" if is_multi_label else "label", box=None, pad_edge=False)
-    table.add_column("probability", justify="right")
-    if is_ordinal:
-        table.add_column("expected grade", justify="right")
-    count = max((len(prediction.top_k) for prediction in predictions), default=1)
-    if count > 1:
-        ranks = "top 2" if count == 2 else f"top 2-{count}"
-        table.add_column("below one half" if is_multi_label else ranks, style="dim")
-    for prediction in predictions:
-        sure, others = prediction.divided()
-        values = ", ".join(f"{probability:.1%}" for _, probability in sure)
-        cells = [prediction.path, prediction.label, values]
-        if prediction.expected_grade is not None:
-            cells.append(f"{prediction.expected_grade:.2f}")
-        if count > 1:
-            cells.append(listing(others))
-        table.add_row(*map(cell, cells))
-    Screen().print(table)

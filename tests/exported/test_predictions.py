@@ -12,7 +12,6 @@ from PIL import Image
 
 import convscope
 from convscope import startup
-from convscope.conversion.parity import FILE_TOLERANCE
 from convscope.errors import RequestError
 from convscope.evaluation import network_predictions
 from convscope.exported.folder import MANIFEST, ExportedModel
@@ -21,6 +20,7 @@ from convscope.exported.predictions import predict_exported
 from convscope.predictions.answering import collect
 from tests.exported.conftest import CARD, small_network
 
+FILE_TOLERANCE = 0.01  # of a probability: Pillow scales all images, PyTorch some
 RANDOM = np.random.default_rng(0)
 
 
@@ -141,6 +141,26 @@ def test_the_command_imports_no_torch_whatever_its_format(exported, images):
         assert by_torch[0].label in output
     told = json.loads(output)["predictions"][0]
     assert told.keys() == by_torch[0].to_dict().keys()
+
+
+def test_without_options_no_parser_is_imported(exported, images):
+    """It would take as long as the engine to start; what is printed is the same."""
+    program = (
+        "import sys; from convscope.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print('cyclopts' in sys.modules, file=sys.stderr)"
+    )
+    files = [images / "color.jpg", images / "bad.jpg"]
+    plain, full = (
+        subprocess.run(
+            [sys.executable, "-c", program, "predict", exported, *files, *more],
+            capture_output=True, text=True, check=True,
+        )
+        for more in ([], ["--top", "3"])
+    )  # fmt: skip
+    assert plain.stdout == full.stdout
+    assert plain.stderr.splitlines()[:-1] == full.stderr.splitlines()[:-1]
+    assert (plain.stderr.splitlines()[-1], full.stderr.splitlines()[-1]) == ("False", "True")
 
 
 def test_an_unreadable_image_is_told_and_fails_alone(exported, images):
