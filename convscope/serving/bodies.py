@@ -15,7 +15,8 @@ from convscope.http_server.access import Refusal
 from convscope.strict import parse_json
 
 _LONGEST_NAME = 255
-_PLAIN = ("application/octet-stream", "application/dicom", "")
+_CURL = "application/x-www-form-urlencoded"  # what curl says of any body unless told otherwise
+_PLAIN = ("application/octet-stream", "application/dicom", _CURL, "")
 _PART_HEADERS, _PART_HEADER_BYTES = 8, 4096
 
 FORMS = (

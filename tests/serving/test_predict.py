@@ -12,6 +12,7 @@ import pytest
 import convscope
 from tests.serving.servers import JPEG, photograph
 
+CURL = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
 
 
@@ -57,7 +58,7 @@ def test_the_images_differ_in_their_answers(expected):
 
 def test_a_file_alone(server, files, expected):
     for content, wanted in zip(files, expected, strict=True):
-        for headers in (JPEG, {"Content-Type": "application/octet-stream"}, {}):
+        for headers in (JPEG, {"Content-Type": "application/octet-stream"}, CURL, {}):
             answer = server.predict(content, headers)
             assert answer.status == 200
             (said,) = answer.json["predictions"]
@@ -122,7 +123,7 @@ REFUSED = {
     "nothing": (b"", {}, 400),
     "no image at all": (b"", JPEG, 400),
     "a text": (b"x", {"Content-Type": "text/plain"}, 415),
-    "urlencoded": (b"a=b", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
+    "urlencoded": (b"a=b", {"Content-Type": "application/x-www-form-urlencoded"}, 422),
     "a list": (b"[]", JSON, 400),
     "no JSON": (b"{", JSON, 400),
     "NaN": (b'{"images": NaN}', JSON, 400),
