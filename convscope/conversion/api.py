@@ -1,13 +1,16 @@
 """`export`: a network for other programs, in a folder of its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from convscope.conversion.calibration import calibration_images
 from convscope.conversion.candidates import Candidate, choose_engines, try_engines
 from convscope.conversion.draft import Draft
+from convscope.conversion.int8 import MAX_DROP, check_int8, not_faster, quantize
 from convscope.conversion.manifest import write_all
 from convscope.conversion.publication import Publication
 from convscope.conversion.web_page import PAGE, write_page
@@ -35,6 +38,7 @@ class Exported:
         notes: what is worth telling.
         page: the folder of the page for browsers; None without one.
         url: of the repository on the hub; empty without one.
+        precision: of the numbers that the engines compute with, "float32" or "int8".
     """
 
     path: Path
@@ -42,6 +46,7 @@ class Exported:
     notes: tuple[str, ...] = ()
     page: Path | None = None
     url: str = ""
+    precision: str = "float32"
 
     @property
     def engine(self) -> EngineName:
@@ -63,6 +68,9 @@ def export(
     mean: PerChannel | None = None,
     std: PerChannel | None = None,
     engine: EngineName | str = "auto",
+    int8: bool = False,
+    calibration: str | Path | None = None,
+    max_drop: float | None = None,
     batch_size: int = 1,
     threads: int | None = None,
     web: bool = False,
@@ -85,6 +93,12 @@ def export(
     Args:
         engine: which engine shall run it; "auto" times all that are installed, for batches of
             `batch_size` and `threads` threads, and takes the fastest that agrees.
+        int8: whether it computes in 8 bits. What that costs is measured on validation images of the
+            run, in each engine: of those whose accuracy stays, the fastest is taken. Where it drops
+            by more than `max_drop` points (by default 1), layers that cost most stay in float32.
+            By default the folder is then `exported-int8`.
+        calibration: a folder of images for that, one folder for each class, where the run's own
+            shall not be taken, or there is no run.
         web: add the folder `web`, a page that classifies images in the browser. npm brings ONNX
             Runtime Web for it, once.
         web_runtime: the npm package's folder, where npm shall bring nothing; it implies `web`.
@@ -93,9 +107,11 @@ def export(
 
     Raises RequestError for what cannot be exported, NetworkError for a network that PyTorch's
     exporter cannot follow, WorkError where the exported network answers differently; the message
-    names the first layer that does.
+    names the first layer that does, or the layers that cost most.
     """
     engines = choose_engines(engine)
+    if int8 or calibration is not None or max_drop is not None:
+        engines = check_int8(engines, max_drop, is_wanted=int8)
     publication = _publication(output, license, private=private)
     has_page = web or web_runtime is not None
     runtime = find_runtime(None if web_runtime is None else Path(web_runtime)) if has_page else None
@@ -109,22 +125,27 @@ def export(
         consent=Consent(model, trust),
     )
     opened = publication.prepared(opened) if publication else opened
-    path = publication.folder if publication else _folder_for(opened, output)
+    of_run = OF_RUN + "-int8" * int8
+    path = publication.folder if publication else _folder_for(opened, output, of_run)
+    images = calibration_images(opened, calibration) if int8 else None
     with new_folder(path) as folder:
         draft = Draft.of(opened, folder, threads=threads or torch.get_num_threads())
         tried = try_engines(engines, draft, batch_size=batch_size)
-        agreeing = sorted(
-            (one for one in tried if one.times is not None), key=lambda one: one.seconds
-        )
         problems = [one.problem for one in tried if one.problem]
-        if not agreeing:
-            raise WorkError(f"{' '.join(problems)} Nothing was written.")
-        write_all(draft, agreeing, publication)
+        agreeing = _agreeing(tried, problems)
+        if images is not None:
+            limit = MAX_DROP if max_drop is None else max_drop
+            draft, tried = quantize(draft, agreeing, images, max_drop=limit, batch_size=batch_size)
+            problems += [one.problem for one in tried if one.problem]
+            in_float, agreeing = agreeing, _agreeing(tried, problems)
+            problems += not_faster(agreeing, in_float)
+        precision = "int8" if int8 else "float32"
+        write_all(draft, agreeing, publication, precision=precision)
         if runtime is not None:
             write_page(folder, opened.name, draft.card, runtime)
     page = None if runtime is None else path / PAGE
     url = publication.upload() if publication else ""
-    return Exported(path, tuple(agreeing), (*_notes(opened), *problems), page, url)
+    return Exported(path, agreeing, (*_notes(opened), *problems), page, url, precision)
 
 
 def _publication(
@@ -143,7 +164,15 @@ def _publication(
     return None
 
 
-def _folder_for(opened: OpenedModel, output: str | Path | None) -> Path:
+def _agreeing(tried: Sequence[Candidate], problems: Sequence[str]) -> tuple[Candidate, ...]:
+    """Those that may be kept, the fastest first. Raises WorkError where there is none."""
+    found = sorted((one for one in tried if not one.problem), key=lambda one: one.seconds)
+    if not found:
+        raise WorkError(f"{' '.join(problems)} Nothing was written.")
+    return tuple(found)
+
+
+def _folder_for(opened: OpenedModel, output: str | Path | None, of_run: str) -> Path:
     if output is not None:
         return Path(output).expanduser()
     if opened.run is None:
@@ -151,7 +180,7 @@ def _folder_for(opened: OpenedModel, output: str | Path | None) -> Path:
             f"{opened.name} is no run, into whose folder it could be exported. Name a folder by "
             "`output`."
         )
-    return opened.run.path / OF_RUN
+    return opened.run.path / of_run
 
 
 def _notes(opened: OpenedModel) -> list[str]:

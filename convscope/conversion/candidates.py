@@ -15,6 +15,7 @@ from convscope.conversion.divergence import first_divergence
 from convscope.conversion.draft import MODEL_FILE, Draft
 from convscope.conversion.engine_files import write_engine_file
 from convscope.conversion.parity import Parity, measure_parity
+from convscope.conversion.rounding import Rounding
 from convscope.conversion.sample_files import write_sample_files
 from convscope.engines import (
     ENGINES,
@@ -45,6 +46,7 @@ class Candidate:
         footprint: what it costs a process that does nothing else; None likewise.
         golden: its probabilities for the draft's golden images; None for one that does not agree.
         problem: what is wrong with it; empty for one that agrees.
+        rounding: what 8 bits cost it; None in float32.
     """
 
     engine: EngineName
@@ -53,6 +55,7 @@ class Candidate:
     footprint: Footprint | None = None
     golden: NDArray[np.float64] | None = None
     problem: str = ""
+    rounding: Rounding | None = None
 
     @property
     def seconds(self) -> float:
@@ -62,7 +65,8 @@ class Candidate:
     def to_dict(self) -> dict[str, Any]:
         """The candidate as values of JSON."""
         parts = (self.parity, self.times, self.footprint)
-        return {name: value for part in parts if part for name, value in part.to_dict().items()}
+        facts = {name: value for part in parts if part for name, value in part.to_dict().items()}
+        return facts if self.rounding is None else {**facts, "int8": self.rounding.to_dict()}
 
 
 def choose_engines(engine: str) -> Sequence[EngineName]:
@@ -106,7 +110,7 @@ def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -
                 runners[name] = runner
                 candidate = replace(candidate, footprint=footprint)
         if candidate.problem:
-            _remove_files(name, draft.folder)
+            remove_files(name, draft.folder)
         tried.append(candidate)
     times = time_engines(runners, draft.card, batch_size=batch_size)
     return [replace(one, times=times.get(one.engine)) for one in tried]
@@ -127,7 +131,8 @@ def _compared(name: EngineName, draft: Draft, runner: Engine) -> Candidate:
     return Candidate(engine=name, parity=parity, golden=golden)
 
 
-def _remove_files(name: EngineName, folder: Path) -> None:
+def remove_files(name: EngineName, folder: Path) -> None:
+    """Remove what only this engine reads."""
     for file in files_of(name):
         if file != MODEL_FILE:
             (folder / file).unlink(missing_ok=True)

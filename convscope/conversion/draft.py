@@ -1,6 +1,6 @@
 """The folder of an exported network while it is written and compared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +52,15 @@ class Draft:
         net, card = exportable(opened.net), opened.card
         network = network_graph(net, (card.in_channels, *card.input_size), len(card.classes))
         _add_metadata(network, opened)
-        (folder / MODEL_FILE).write_bytes(network.SerializeToString())
-        (folder / IMAGES_FILE).write_bytes(image_graph(network, card).SerializeToString())
-        return cls(opened, net, network, folder, threads, golden_images(card))
+        draft = cls(opened, net, network, folder, threads, golden_images(card))
+        return draft.with_network(network)
+
+    def with_network(self, network: "onnx.ModelProto") -> "Draft":
+        """Write the two ONNX files anew, from another graph."""
+        (self.folder / MODEL_FILE).write_bytes(network.SerializeToString())
+        images = image_graph(network, self.card)
+        (self.folder / IMAGES_FILE).write_bytes(images.SerializeToString())
+        return replace(self, network=network)
 
     @property
     def card(self) -> Card:

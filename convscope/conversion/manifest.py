@@ -18,7 +18,11 @@ PARITY_FILE, README_FILE = "parity.json", "README.md"
 
 
 def write_all(
-    draft: Draft, candidates: Sequence[Candidate], publication: Publication | None = None
+    draft: Draft,
+    candidates: Sequence[Candidate],
+    publication: Publication | None = None,
+    *,
+    precision: str = "float32",
 ) -> None:
     """Complete the folder of a draft for the engines that agree, the fastest first.
 
@@ -41,7 +45,7 @@ def write_all(
         "name": opened.name,
         "engine": engines[0],
         "engines": engines,
-        "precision": "float32",
+        "precision": precision,
         "threads": draft.threads,
         "files": {name: digest_of(folder / name) for name in names},
         "weights": _digest_of_weights(draft),

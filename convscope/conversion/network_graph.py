@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from convscope.conversion import single_operations
 from convscope.conversion.layer_names import name_by_layer
 from convscope.conversion.libraries import onnx_library, onnxscript_library
 from convscope.conversion.lrn import lrn_as_one_operation
@@ -78,7 +79,7 @@ def network_graph(
                 input_names=[INPUT],
                 output_names=[LOGITS],
                 opset_version=OPSET,
-                custom_translation_table=translations(),
+                custom_translation_table={**single_operations.translations(), **translations()},
                 external_data=False,
                 verbose=False,
             )

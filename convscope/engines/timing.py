@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convscope.card import Card
-from convscope.engines import Engine, EngineName
+from convscope.engines import Engine
 
 ROUNDS = 5
 _SECONDS = 0.2  # of an engine in a round
@@ -60,16 +60,19 @@ def noise(card: Card, batch_size: int) -> NDArray[np.float32]:
     return np.random.default_rng(0).standard_normal(shape, np.float32)
 
 
+_Name = TypeVar("_Name", bound=str)
+
+
 def time_engines(
-    engines: Mapping[EngineName, Engine], card: Card, *, batch_size: int
-) -> dict[EngineName, EngineTimes]:
+    engines: Mapping[_Name, Engine], card: Card, *, batch_size: int
+) -> dict[_Name, EngineTimes]:
     """Run batches of noise, in each round for a fifth of a second per engine, in rotating order."""
     images = noise(card, batch_size)
-    rounds: dict[EngineName, list[list[float]]] = {name: [] for name in engines}
+    rounds: dict[_Name, list[list[float]]] = {name: [] for name in engines}
     for turn in range(ROUNDS):
-        names: list[EngineName] = [*engines]
+        names = [*engines]
         first = turn % max(1, len(names))
-        order: list[EngineName] = [*names[first:], *names[:first]]
+        order = [*names[first:], *names[:first]]
         for name in order:
             rounds[name].append(_times_of(engines[name], images))
     return {name: EngineTimes.of(times, batch_size) for name, times in rounds.items()}

@@ -1,0 +1,58 @@
+"""What `convscope export --int8` prints."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from convscope.conversion.api import Exported
+from convscope.words.screen import cell
+
+_MOST_KERNELS = 6  # that are named
+
+
+def int8_table(exported: Exported) -> Table:
+    """Speed beside that in float32, and accuracy beside that before."""
+    table = Table("engine", box=None, pad_edge=False)
+    titles = ("p50", "images/s", "float32", "faster", "size", "accuracy", "points")
+    for title in (*titles, "95% interval", "same"):
+        table.add_column(title, justify="right")
+    for candidate in exported.candidates:
+        times, rounding, costs = candidate.times, candidate.rounding, candidate.footprint
+        assert times is not None
+        assert rounding is not None
+        assert costs is not None
+        low, high = rounding.accuracy.interval
+        cells = [
+            candidate.engine,
+            f"{times.p50 * 1000:.2f} ms",
+            f"{times.rate:.0f}",
+            f"{rounding.float_seconds * 1000:.2f} ms",
+            f"{rounding.float_seconds / candidate.seconds:.2f}",
+            f"{costs.size / 1e6:.1f} MB",
+            f"{rounding.accuracy.after / rounding.accuracy.num_images:.2%}",
+            f"{100 * rounding.accuracy.change:+.2f}",
+            f"{100 * low:+.2f} to {100 * high:+.2f}",
+            f"{rounding.agreement:.2%}",
+        ]
+        table.add_row(*map(cell, cells))
+    return table
+
+
+def int8_lines(exported: Exported) -> Iterator[str]:
+    """On which images, which layers stay in float32, and what else the engines compute so."""
+    for number, candidate in enumerate(exported.candidates):
+        rounding = candidate.rounding
+        if rounding is None:
+            return
+        if number == 0:
+            worst = max(rounding.worst, rounding.worst_of_files)
+            yield f"{rounding.images} The largest difference of a probability: {worst:.2f}."
+            if rounding.float_layers:
+                yield (
+                    f"Kept in float32, for they cost most in {rounding.trials} trials: "
+                    f"{', '.join(rounding.float_layers)}."
+                )
+        kernels = rounding.float_kernels
+        names = ", ".join(kernels[:_MOST_KERNELS])
+        rest = f", ... ({len(kernels) - _MOST_KERNELS} more)" * (len(kernels) > _MOST_KERNELS)
+        yield f"Kernels of {candidate.engine} in float32: {len(kernels)}. {names}{rest}".rstrip()

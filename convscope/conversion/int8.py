@@ -1,0 +1,293 @@
+"""The network in 8 bits: kept in the engines in which its accuracy stays."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from convscope.conversion.calibration import CalibrationImages
+from convscope.conversion.candidates import Candidate, remove_files
+from convscope.conversion.costly_layers import Layers, mend
+from convscope.conversion.draft import Draft
+from convscope.conversion.engine_files import write_engine_file
+from convscope.conversion.float_kernels import float_kernels
+from convscope.conversion.parity import Parity, measure_parity, outputs_of
+from convscope.conversion.quantization import Placement, Quantizer
+from convscope.conversion.rounding import Rounding
+from convscope.conversion.sample_files import write_sample_files
+from convscope.engines import FILES, Batch, Engine, EngineName, is_installed, open_engine
+from convscope.engines.footprint import measure_footprint
+from convscope.engines.timing import time_engines
+from convscope.errors import RequestError
+from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
+from convscope.evaluation.paired import PairedAccuracy
+from convscope.exported.pixels import network_input, normalize
+from convscope.exported.probabilities import probabilities
+
+if TYPE_CHECKING:
+    import onnx
+
+MAX_DROP = 1.0
+"""Points of accuracy that 8 bits may cost, where nothing else is said."""
+
+PLACEMENTS: dict[EngineName, tuple[Placement, ...]] = {
+    "onnxruntime": ("everywhere",),  # it has 8-bit kernels only where results are rounded, too
+    "openvino": ("everywhere", "layers"),
+}
+"""What is tried in each engine that computes in 8 bits."""
+
+_AT_ONCE = 32
+
+_BATCH_TOLERANCE = 0.02
+"""Kernels for batches may round otherwise: of the largest output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Quantization:
+    """A network that is being quantized, and the images on which its accuracy is measured."""
+
+    draft: Draft
+    quantizer: Quantizer
+    images: CalibrationImages
+    expected: EvaluationOutputs
+    max_drop: float
+    batch_size: int
+
+    def outputs(self, run: Engine) -> EvaluationOutputs:
+        """What an engine answers for the images."""
+        batches = _normalized(self.images.measured, self.draft)
+        return _evaluated(map(run, batches), self.images, self.draft)
+
+    def accuracy(self, run: Engine) -> PairedAccuracy:
+        return PairedAccuracy.of(self.expected.is_correct, self.outputs(run).is_correct)
+
+    def open_model(self, model: "onnx.ModelProto") -> Engine:
+        return open_engine("onnxruntime", model.SerializeToString(), threads=self.draft.threads)
+
+
+def check_int8(
+    engines: Sequence[EngineName], max_drop: float | None, *, is_wanted: bool
+) -> Sequence[EngineName]:
+    """Those of the engines that compute in 8 bits.
+
+    Raises RequestError where there is none, for an impossible drop, and where its settings are
+    given and `int8` is not.
+    """
+    if not is_wanted:
+        raise RequestError("`calibration` and `max_drop` are for `int8`.")
+    if max_drop is not None and not 0 <= max_drop <= 100:
+        raise RequestError(f"`max_drop` is {max_drop:g}; it may be 0 to 100 points of accuracy.")
+    found: list[EngineName] = [name for name in engines if name in PLACEMENTS]
+    if not found:
+        raise RequestError(
+            f"`int8` has no kernels in {', '.join(engines)}; `engine` may be auto, "
+            f"{', '.join(PLACEMENTS)}."
+        )
+    if not is_installed("onnxruntime"):
+        raise RequestError(
+            "onnxruntime, which `int8` needs, is not installed: `pip install 'convscope[export]'`."
+        )
+    return found
+
+
+def quantize(
+    draft: Draft,
+    floats: Sequence[Candidate],
+    images: CalibrationImages,
+    *,
+    max_drop: float,
+    batch_size: int,
+) -> tuple[Draft, list[Candidate]]:
+    """Write a draft anew in 8 bits, and try it in the engines that agree in float32.
+
+    Where accuracy drops by more than `max_drop` points, the layers that cost most stay in float32.
+
+    Raises WorkError where that does not help.
+    """
+    batches = list(_normalized(images.calibration, draft))
+    expected = (_in_float(draft, batch) for batch in _normalized(images.measured, draft))
+    quantization = _Quantization(
+        draft=draft,
+        quantizer=Quantizer.calibrate(draft.network, batches),
+        images=images,
+        expected=_evaluated(expected, images, draft),
+        max_drop=max_drop,
+        batch_size=batch_size,
+    )
+    layers = mend(
+        quantization.quantizer,
+        quantization.open_model,
+        quantization.accuracy,
+        batches[0],
+        max_drop=max_drop,
+    )
+    runners: dict[EngineName, Engine] = {
+        one.engine: open_engine(one.engine, draft.folder / FILES[one.engine], threads=draft.threads)
+        for one in floats
+    }
+    rounded = draft.with_network(quantization.quantizer.quantize(float_layers=layers.kept))
+    tried = [_best(quantization, rounded, name, run, layers) for name, run in runners.items()]
+    return rounded, tried
+
+
+def _best(
+    quantization: _Quantization, rounded: Draft, name: EngineName, in_float: Engine, layers: Layers
+) -> Candidate:
+    """The fastest of the placements in an engine that may be kept; else one with its problem.
+
+    Its file replaces that in float32. All are timed in turn with the engine in float32.
+    """
+    quantizer, card = quantization.quantizer, rounded.card
+    found: dict[Placement, Candidate] = {}
+    runners: dict[str, Engine] = {"float32": in_float}
+    with ExitStack() as stack:
+        folders: dict[Placement, Path] = {
+            placement: Path(stack.enter_context(TemporaryDirectory()))
+            for placement in PLACEMENTS[name]
+        }
+        for placement, folder in folders.items():
+            network = quantizer.quantize(placement=placement, float_layers=layers.kept)
+            path = write_engine_file(name, folder, network)
+            runners[placement] = open_engine(name, path, threads=rounded.threads)
+            found[placement] = _compared(
+                quantization, rounded, name, runners[placement], layers, placement, path
+            )
+        times = time_engines(runners, card, batch_size=quantization.batch_size)
+        best = min(folders, key=lambda one: (found[one].problem != "", times[one].fastest_round))
+        remove_files(name, rounded.folder)
+        for file in () if found[best].problem else folders[best].iterdir():
+            shutil.move(file, rounded.folder / file.name)
+    rounding = found[best].rounding
+    assert rounding is not None
+    seconds = times["float32"].fastest_round
+    return replace(
+        found[best], times=times[best], rounding=replace(rounding, float_seconds=seconds)
+    )
+
+
+def not_faster(rounded: Sequence[Candidate], floats: Sequence[Candidate]) -> list[str]:
+    """A sentence if 8 bits bring no speed; both are sorted, the fastest first."""
+    if rounded[0].seconds < floats[0].seconds:
+        return []
+    before, after = floats[0], rounded[0]
+    slower = (
+        f"In 8 bits the network is not faster here: {1000 * after.seconds:.2f} ms a batch, in "
+        f"float32 {1000 * before.seconds:.2f} ms in {before.engine}."
+    )
+    return [slower]
+
+
+def _compared(
+    quantization: _Quantization,
+    rounded: Draft,
+    name: EngineName,
+    run: Engine,
+    layers: Layers,
+    placement: Placement,
+    path: Path,
+) -> Candidate:
+    """Measure and compare a quantized network in an engine."""
+    card = rounded.card
+    outputs, expected = quantization.outputs(run), quantization.expected
+    with TemporaryDirectory() as folder:
+        files = write_sample_files(Path(folder), card.input_size)
+        parity = measure_parity(
+            _OneByOne(run),
+            card,
+            run,
+            files,
+            image_engine=rounded.image_engine() if name == "onnxruntime" else None,
+            tolerance=_BATCH_TOLERANCE,
+        )
+        worst_of_files = _worst_of_files(rounded, run, files)
+    rounding = Rounding(
+        accuracy=PairedAccuracy.of(expected.is_correct, outputs.is_correct),
+        agreement=_agreement(outputs, expected),
+        worst=float(np.abs(outputs.probabilities - expected.probabilities).max()),
+        worst_of_files=worst_of_files,
+        placement=placement,
+        float_layers=layers.kept,
+        trials=layers.trials,
+        float_kernels=float_kernels(name, path),
+        images=quantization.images.description,
+    )
+    shape = (quantization.batch_size, card.in_channels, *card.input_size)
+    return Candidate(
+        engine=name,
+        parity=parity,
+        footprint=measure_footprint(name, path, threads=rounded.threads, shape=shape),
+        golden=probabilities(run(normalize(rounded.golden, card)), card),
+        problem=_problem(name, parity, rounding, quantization.max_drop),
+        rounding=rounding,
+    )
+
+
+def _problem(name: EngineName, parity: Parity, rounding: Rounding, max_drop: float) -> str:
+    """Why a quantized network is not kept; empty if it is."""
+    if -100 * rounding.accuracy.change > max_drop:
+        return (
+            f"In {name} 8 bits cost too much accuracy ({rounding.accuracy}; `max_drop` is "
+            f"{max_drop:g})."
+        )
+    if not parity.holds:
+        return (
+            f"In {name} the network in 8 bits answers differently in a batch, by "
+            f"{parity.logits:.1e} of its largest output, or from images of any size: by "
+            f"{parity.probabilities:.1e} in a probability, {parity.levels:.1f} of 255 in the bytes."
+        )
+    return ""
+
+
+class _OneByOne(nn.Module):
+    """An engine as a network that computes one image at a time: what batches are compared with."""
+
+    def __init__(self, run: Engine) -> None:
+        super().__init__()
+        self._run = run
+
+    def forward(self, images: Tensor) -> Tensor:
+        answers = [self._run(image[None].numpy()) for image in images.contiguous()]
+        return torch.from_numpy(np.concatenate(answers))
+
+
+def _normalized(pixels: NDArray[np.uint8], draft: Draft) -> Iterator[Batch]:
+    for start in range(0, len(pixels), _AT_ONCE):
+        yield normalize(pixels[start : start + _AT_ONCE], draft.card)
+
+
+def _in_float(draft: Draft, batch: Batch) -> Batch:
+    """What PyTorch answers."""
+    return outputs_of(draft.net, torch.from_numpy(batch), len(draft.card.classes)).numpy()
+
+
+def _evaluated(
+    answers: Iterator[Batch], images: CalibrationImages, draft: Draft
+) -> EvaluationOutputs:
+    outputs = torch.from_numpy(np.concatenate([*answers]))
+    return compute_metrics(outputs, images.truth, draft.card)
+
+
+def _worst_of_files(draft: Draft, run: Engine, files: Sequence[Path]) -> float:
+    """The largest difference of a probability to float32, from image files on."""
+    worst = 0.0
+    for file in files:
+        given = network_input(file, draft.card)
+        found, expected = (
+            probabilities(answer, draft.card) for answer in (run(given), _in_float(draft, given))
+        )
+        worst = max(worst, float(np.abs(found - expected).max()))
+    return worst
+
+
+def _agreement(found: EvaluationOutputs, expected: EvaluationOutputs) -> float:
+    """The share of images with the same answer."""
+    is_same = found.predicted == expected.predicted
+    return float((is_same if is_same.ndim == 1 else is_same.all(1)).mean())
