@@ -25,7 +25,8 @@ from convscope.cli.options import (
 )
 from convscope.conversion.api import Exported
 from convscope.conversion.api import export as export_model
-from convscope.errors import shell_word
+from convscope.conversion.renamed_weights import export_weights
+from convscope.errors import RequestError, shell_word
 from convscope.words.screen import Screen, cell
 
 
@@ -52,6 +53,7 @@ def export(
     web_runtime: Path | None = None,
     license: str | None = None,  # noqa: A002
     private: Flag = False,
+    names: str | None = None,
     json: Json = False,
 ) -> None:
     """Write a network for other programs, as ONNX, once it was seen to answer as PyTorch does.
@@ -83,7 +85,26 @@ def export(
         Of a repository on the hub: apache-2.0, mit, or another that the hub lists.
     private
         Let nobody else see a new repository on the hub.
+    names
+        torchvision or timm: write the weights alone, into the file OUTPUT, safetensors that this
+        library's network loads with strict=True.
     """
+    if names is not None:
+        if output is None:
+            raise RequestError("--names needs --output, the file to write.")
+        if web or web_runtime or license or private:
+            raise RequestError("--names writes weights alone; leave out --web and --license.")
+        path = export_weights(
+            run,
+            output,
+            names,
+            model=model,
+            trust=trust,
+            weights=weights,
+            pretrained=pretrained,
+        )
+        Screen().say(f"Wrote {path}, which {names}'s network loads and answers alike.")
+        return
     exported = export_model(
         run,
         output,

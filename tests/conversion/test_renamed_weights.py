@@ -1,0 +1,97 @@
+"""Our weights by other libraries' names: their networks load them and answer as ours."""
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file
+from torchvision import models
+
+import convscope
+from convscope.conversion import renamed_weights
+from convscope.conversion.renamed_weights import export_weights
+from convscope.errors import RequestError, WorkError
+from convscope.zoo import ZOO, create_model
+
+pytest.importorskip("onnx")
+
+
+def net_of(name, **how):
+    torch.manual_seed(0)
+    net = create_model(name, num_classes=5, **how).eval()
+    with torch.no_grad():
+        for key, value in net.state_dict().items():
+            if key.endswith("running_mean"):
+                value.normal_(std=0.1)
+            if key.endswith("running_var"):
+                value.uniform_(0.5, 1.5)
+    return net
+
+
+def same(net, theirs, path, size, channels=3):
+    theirs.load_state_dict(load_file(path), strict=True)
+    images = torch.randn(2, channels, size, size)
+    with torch.inference_mode():
+        assert torch.allclose(net(images), theirs.eval()(images), rtol=1e-4, atol=1e-4)
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("densenet121", "alexnet_2014")]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "mobilenet_v3_small", *SLOW])
+def test_torchvision_loads_them(tmp_path, name):
+    net = net_of(name)
+    path = export_weights(net, tmp_path / "x.safetensors", "torchvision")
+    same(net, models.get_model(name.removesuffix("_2014"), num_classes=5), path, 224)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11"])
+def test_timm_loads_them(tmp_path, name):
+    net = net_of(name)
+    path = export_weights(net, tmp_path / "x.safetensors", "timm")
+    same(net, timm.create_model(name, num_classes=5), path, 224)
+
+
+def test_timm_takes_gray_images_and_torchvision_does_not(tmp_path):
+    net = net_of("resnet18", in_channels=1)
+    path = export_weights(net, tmp_path / "x.safetensors", "timm")
+    same(net, timm.create_model("resnet18", num_classes=5, in_chans=1), path, 64, channels=1)
+    with pytest.raises(RequestError, match="torchvision's resnet18 takes color images alone"):
+        export_weights(net, tmp_path / "y.safetensors", "torchvision")
+
+
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [("lenet5", "torchvision"), ("alexnet_towers", "timm"), ("squeezenet1_1", "timm")],
+)
+def test_what_they_do_not_have_is_refused(tmp_path, name, library):
+    assert name in ZOO
+    with pytest.raises(RequestError, match=f"{library} has no network with the layers of {name}"):
+        export_weights(net_of(name), tmp_path / "x.safetensors", library)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_network_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):
+    def changed(*_):
+        net = models.resnet18(num_classes=5)
+        net.maxpool = torch.nn.AvgPool2d(3, 2, 1)
+        return net
+
+    monkeypatch.setattr(renamed_weights, "_their_network", changed)
+    with pytest.raises(WorkError, match="returns other logits"):
+        export_weights(net_of("resnet18"), tmp_path / "x.safetensors", "torchvision")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_an_unknown_library_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="`names` may be torchvision or timm, not 'keras'"):
+        export_weights(net_of("resnet18"), tmp_path / "x", "keras")
+
+
+def test_what_was_written_is_read_again(tmp_path):
+    net = net_of("resnet18")
+    path = export_weights(net, tmp_path / "x.safetensors", "timm")
+    again = net_of("resnet18")
+    convscope.load_weights(again, path)
+    assert all(
+        (value == again.state_dict()[name]).all() for name, value in net.state_dict().items()
+    )
