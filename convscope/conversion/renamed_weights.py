@@ -76,18 +76,23 @@ def _their_network(net: nn.Module, library: str, classes: int, channels: int) ->
     creation = getattr(net, "creation", None)
     name = creation.model if isinstance(creation, Creation) else ""
     their_name = _THEIR_NAMES.get(name, name) if library == "torchvision" else name
+    without = f"{library} has no network with the layers of {name or 'this one'}."
+    if name not in ZOO or ZOO[name].torchvision_names is None:
+        raise RequestError(without)
     try:
         module: Any = import_module("torchvision.models" if library == "torchvision" else library)
     except ImportError as error:
         raise RequestError(
             f"Writing {library}'s names needs {library}: `pip install 'convscope[{library}]'`."
         ) from error
+    except RuntimeError as error:  # a build for another PyTorch
+        raise RequestError(f"{library} cannot be imported here: {error}.") from error
     if library == "torchvision":
         is_known, is_built = their_name in module.list_models(), channels == 3
     else:
         is_known, is_built = their_name in module.list_models(), True
-    if name not in ZOO or ZOO[name].torchvision_names is None or not is_known:
-        raise RequestError(f"{library} has no network with the layers of {name or 'this one'}.")
+    if not is_known:
+        raise RequestError(without)
     if not is_built:
         raise RequestError(f"{library}'s {their_name} takes color images alone, and this one gray.")
     if library == "timm":
