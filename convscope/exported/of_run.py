@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from convscope.card import Card
-from convscope.engines import ENGINES, files_of
+from convscope.engines import ENGINES, files_of, is_installed
 from convscope.errors import RequestError
 from convscope.exported.folder import MANIFEST, ExportedModel, digest_of, is_exported
 from convscope.exported.golden import GOLDEN
@@ -47,6 +47,12 @@ def export_of_run(run: object) -> tuple[ExportedModel | None, str]:
         return None, (
             f"{path / OF_RUN} is not used: it was exported from other weights or another card than "
             "the run has now. Export it again."
+        )
+    engines = model.manifest["engines"]
+    if not any(map(is_installed, engines)):
+        return None, (
+            f"{path / OF_RUN} is not used: it runs in {' or '.join(engines)}, and none of them is "
+            "installed."
         )
     return (model if model.manifest["precision"] == "float32" else None), ""
 

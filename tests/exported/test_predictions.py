@@ -14,6 +14,7 @@ import convscope
 from convscope import startup
 from convscope.errors import RequestError
 from convscope.evaluation import network_predictions
+from convscope.exported import of_run
 from convscope.exported.folder import MANIFEST, ExportedModel
 from convscope.exported.of_run import OF_RUN
 from convscope.exported.predictions import predict_exported
@@ -313,3 +314,11 @@ def test_processes_that_torchrun_started_share_the_images(exported, images):
     expected = convscope.predict(exported, images, top=3, batch_size=3)
     assert list(found) == list(expected)
     assert (found.unreadable, found.notes) == (expected.unreadable, expected.notes)
+
+
+def test_without_its_engine_the_run_itself_answers_and_this_is_said(
+    exported_run, images, monkeypatch, notes_for_torch
+):
+    monkeypatch.setattr(of_run, "is_installed", lambda _name: False)
+    convscope.predict(exported_run, images)
+    assert "and none of them is installed." in notes_for_torch()[0]
