@@ -81,7 +81,7 @@ def download(
 def check_upload(repository: Repository) -> None:
     """Raise RequestError, before any work, where nothing could be sent to a repository."""
     if repository.revision:
-        raise RequestError(f"{repository}: leave out the revision; a commit to `main` is made.")
+        raise RequestError(f"{repository}: leave out the revision; a commit is made to main.")
     if _library().get_token() is None:
         raise RequestError(f"Sending to {repository} needs a token of the hub: `hf auth login`.")
 

@@ -215,7 +215,7 @@ OF_COMMANDS = {
         "bf16 amp_dtype dtype precision mixed_precision",
     },
     "predict": {
-        "The answers are printed; write them to a file with `> answers.csv`.": "output out o save "
+        "The answers are printed; write them to a file with `> answers.csv`.": "out save "
         "save_txt output_dir save_dir save_json output_file save_csv save_conf project name "
         "exist_ok",
         "Every image gets its most probable classes with their probabilities; `top` says how "

@@ -160,7 +160,7 @@ def test_resizing_goes_with_the_size_and_the_fit_of_the_weights(tmp_path, fishes
 
 def test_a_file_that_says_nothing_of_its_pictures_leaves_them_to_the_data(tmp_path, fishes):
     torch.save(create_model("resnet20_cifar").state_dict(), tmp_path / "x.pth")
-    words = dict(model="resnet20_cifar", steps=1, batch_size=8, engine="torch")
+    words = dict(model="resnet20_cifar", steps=1, batch_size=8, engine="torch", val=0.2)
     run = train(fishes, tmp_path / "x.pth", tmp_path / "run", **words)
     plain = convscope.train(fishes, out=tmp_path / "plain", **words).run
     one, other = (Run.open(r).read_card() for r in (run, plain))

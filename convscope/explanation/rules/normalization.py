@@ -132,6 +132,7 @@ def global_contrast_norm(op: OperationView, at: Index) -> Sum:
             Line("shift", f"−μ·scale = −{parenthesized(mean)}·{parenthesized(scale)}", shift),
         ),
         roundings=8 + len(members),
+        rounded=4 * abs(float(terms.values[0]) + shift) + scale * abs(mean),
         magnitude=scale * size * (1 + len(members) * mean * mean / (squares + layer.eps)),
     )
 
