@@ -1,14 +1,11 @@
 """A training of which some layers begin with those of another network, the others anew."""
 
-import os
-import signal
-
 import pytest
 import torch
 from torch import nn
 
 import convscope
-from convscope.errors import Interrupted, RequestError
+from convscope.errors import RequestError
 from convscope.runs.folder import Run
 from convscope.training.callbacks.base import Callback
 from convscope.training.config import TrainConfig
@@ -109,7 +106,7 @@ class Killed(BaseException):
 class StopAt(Callback):
     def on_step_end(self, state, event):
         if event.step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+            raise KeyboardInterrupt
 
 
 def test_one_that_was_stopped_ends_with_the_same_bits(shallow, tmp_path, monkeypatch):
@@ -122,7 +119,7 @@ def test_one_that_was_stopped_ends_with_the_same_bits(shallow, tmp_path, monkeyp
         patched.setattr(Run, "write_state", refuse)
         with pytest.raises(Killed):
             train(tmp_path / "killed", **words)
-    with pytest.raises(Interrupted):
+    with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "stopped", **words, callbacks=[StopAt()])
     for name in ("killed", "stopped"):
         convscope.resume(tmp_path / name, progress=False)
