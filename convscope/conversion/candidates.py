@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from convscope.conversion.divergence import first_divergence
 from convscope.conversion.draft import MODEL_FILE, Draft
 from convscope.conversion.engine_files import write_engine_file
-from convscope.conversion.parity import Parity, measure_parity
+from convscope.conversion.parity import ImageEngine, Parity, measure_parity
 from convscope.conversion.rounding import Rounding
 from convscope.conversion.sample_files import write_sample_files
 from convscope.engines import (
@@ -94,6 +94,7 @@ def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -
 
     Of the others, no file is left.
     """
+    image_engine = draft.image_engine()
     tried: list[Candidate] = []
     runners: dict[EngineName, Engine] = {}
     for name in names:
@@ -102,7 +103,7 @@ def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -
             shape = (batch_size, draft.card.in_channels, *draft.card.input_size)
             footprint = measure_footprint(name, path, threads=draft.threads, shape=shape)
             runner = open_engine(name, path, threads=draft.threads)
-            candidate = _compared(name, draft, runner)
+            candidate = _compared(name, draft, runner, image_engine)
         except (RequestError, WorkError) as error:
             candidate = Candidate(engine=name, problem=str(error))
         else:
@@ -116,14 +117,16 @@ def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -
     return [replace(one, times=times.get(one.engine)) for one in tried]
 
 
-def _compared(name: EngineName, draft: Draft, runner: Engine) -> Candidate:
+def _compared(
+    name: EngineName, draft: Draft, runner: Engine, image_engine: ImageEngine | None
+) -> Candidate:
     with TemporaryDirectory() as samples:
         parity = measure_parity(
             draft.net,
             draft.card,
             runner,
             write_sample_files(Path(samples), draft.card.input_size),
-            image_engine=draft.image_engine() if name == "onnxruntime" else None,
+            image_engine=image_engine,
         )
     if not parity.holds:
         return Candidate(engine=name, parity=parity, problem=_disagreement(name, draft, parity))

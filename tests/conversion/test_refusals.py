@@ -1,6 +1,7 @@
 """Broken once in each known way: nothing is written, and the first layer that differs is named."""
 
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import convscope
 from convscope.card import Card
 from convscope.conversion import draft, network_graph
 from convscope.conversion.pooling import translations
+from convscope.engines import is_installed
 from convscope.errors import NetworkError, RequestError, WorkError
 
 pytest.importorskip("onnx")
@@ -151,3 +153,17 @@ def test_an_exported_network_is_replaced(tmp_path):
 def test_an_unknown_engine_is_told(tmp_path):
     with pytest.raises(RequestError, match="it may be auto, onnxruntime, openvino"):
         convscope.export(Small(), tmp_path / "out", input_size=12, engine="tensorrt")
+
+
+def test_the_graph_of_images_is_compared_whatever_the_engine(tmp_path, monkeypatch):
+    if not is_installed("openvino"):
+        pytest.skip("OpenVINO is not installed")
+    original = draft.image_graph
+
+    def brighter(network, card):
+        return original(network, replace(card, mean=tuple(mean + 0.1 for mean in card.mean)))
+
+    monkeypatch.setattr(draft, "image_graph", brighter)
+    with pytest.raises(WorkError, match="of 255 in the bytes"):
+        convscope.export(Small(), tmp_path / "out", input_size=12, engine="openvino")
+    assert [*tmp_path.iterdir()] == []
