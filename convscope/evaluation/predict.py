@@ -1,6 +1,7 @@
 """`predict`: labels and probabilities for images."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,30 +149,23 @@ def _predict_exported(
 ) -> Predictions:
     from convscope.exported.predictions import predict_exported  # noqa: PLC0415 -- NumPy
 
+    answer = partial(
+        predict_exported,
+        model,
+        images,
+        top=top,
+        batch_size=batch_size,
+        threads=threads,
+        on_progress=on_progress,
+    )
     launch = current_launch()
     if launch is None or launch.size == 1:
-        answers, notes = predict_exported(
-            model,
-            images,
-            top=top,
-            batch_size=batch_size,
-            threads=threads,
-            on_progress=on_progress,
-        )
+        answers, notes = answer()
         return collect([answers], notes)
     from convscope.distributed.joining import joined  # noqa: PLC0415 -- torch
 
     with joined() as group:
-        answers, notes = predict_exported(
-            model,
-            images,
-            top=top,
-            batch_size=batch_size,
-            threads=threads,
-            rank=group.rank,
-            size=group.size,
-            on_progress=on_progress,
-        )
+        answers, notes = answer(rank=group.rank, size=group.size)
         return collect(group.gathered(answers, "at the predictions"), notes)
 
 
