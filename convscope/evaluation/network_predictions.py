@@ -56,20 +56,16 @@ def predict_by_torch(
         net.to(torch_device)
         channels_last, default_size = choose_feeding(net, card, torch_device)
         listed, found = find_images(images)
-        size, done = batch_size or default_size, 0
 
         def answer(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
             batch = torch.from_numpy(pixels).to(torch_device)
             fed = normalize(batch, card, channels_last=channels_last)
             return probabilities(compute_logits(net, fed, len(card.classes)), card).cpu().numpy()
 
-        def on_batch() -> None:
-            nonlocal done
-            done = min(done + group.size * size, len(listed))
-            on_progress(done, len(listed))
-
-        batches = ImageBatches(listed, card, size, rank=group.rank, size=group.size)
+        batches = ImageBatches(
+            listed, card, batch_size or default_size, rank=group.rank, size=group.size
+        )
         with threads_set(threads), torch.inference_mode(), batches:
-            mine = answer_batches(batches, answer, card, top=top, on_batch=on_batch)
+            mine = answer_batches(batches, answer, card, top=top, on_progress=on_progress)
         answers = group.gathered(mine, "at the predictions")
     return collect(answers, [*notes, *([opened.note] if opened.note else []), *found])

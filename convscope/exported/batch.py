@@ -133,20 +133,18 @@ class _Worker:
     def _predict(self, number: int) -> None:
         if self.classifier is None:
             self.classifier = open_classifier(self.model, threads=self.threads)
-        card, done = self.model.card, self._num_done()
+        card, before = self.model.card, self._num_done()
         size = self.batch_size or default_batch_size(card)
 
-        def on_batch() -> None:
-            nonlocal done
-            done = min(done + size, self.files.num_images)
-            self.on_progress(done, self.files.num_images)
+        def on_progress(done: int, _total: int) -> None:
+            self.on_progress(min(before + done, self.files.num_images), self.files.num_images)
 
         batches = ImageBatches(
             self.files.images(number), card, size, only_pillow=True, thumbnails=0
         )
         with batches:
             answers = answer_batches(
-                batches, self.classifier, card, top=self.top, on_batch=on_batch
+                batches, self.classifier, card, top=self.top, on_progress=on_progress
             )
         predictions = [one for batch in answers for one in batch.predictions]
         unreadable = [one for batch in answers for one in batch.unreadable]

@@ -31,19 +31,14 @@ def predict_exported(
     Raises what `open_classifier` and `find_images` raise.
     """
     listed, notes = find_images(images)
-    card, done = model.card, 0
+    card = model.card
     batch_size = batch_size or default_batch_size(card)
-
-    def on_batch() -> None:
-        nonlocal done
-        done = min(done + size * batch_size, len(listed))
-        on_progress(done, len(listed))
-
     batches = ImageBatches(listed, card, batch_size, rank=rank, size=size, only_pillow=True)
     with batches:  # which reads the first images while the engine is opened
         ahead = opened_ahead(model.path) if threads is None else None
         classifier = ahead or open_classifier(model, threads=threads)
-        return answer_batches(batches, classifier, card, top=top, on_batch=on_batch), notes
+        answers = answer_batches(batches, classifier, card, top=top, on_progress=on_progress)
+        return answers, notes
 
 
 def default_batch_size(card: Card) -> int:

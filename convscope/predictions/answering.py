@@ -1,7 +1,7 @@
 """Classify batches of images, by whatever computes the probabilities."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from PIL import Image
 
 from convscope.card import Card
 from convscope.data.survey import describe_notes
-from convscope.predictions.loading import LoadedImage, Unreadable
+from convscope.predictions.loading import ImageBatches, Unreadable
 from convscope.predictions.ranking import rank_classes
 from convscope.predictions.result import Prediction, Predictions
 
@@ -29,16 +29,18 @@ class BatchAnswers:
 
 
 def answer_batches(
-    batches: Iterable[tuple[list[LoadedImage], list[Unreadable]]],
+    batches: ImageBatches,
     answer: Answer,
     card: Card,
     *,
     top: int,
-    on_batch: Callable[[], None],
+    on_progress: Callable[[int, int], None],
 ) -> list[BatchAnswers]:
-    """Classify batch after batch; `on_batch` is called after each."""
+    """Classify batch after batch; `on_progress` is told after each how many images of all processes
+    are done, and of how many.
+    """
     answers: list[BatchAnswers] = []
-    for images, unreadable in batches:
+    for number, (images, unreadable) in enumerate(batches, start=1):
         predictions: list[Prediction] = []
         if images:
             probabilities = answer(np.stack([image.pixels for image in images]))
@@ -46,7 +48,7 @@ def answer_batches(
         thumbnails = [image.thumbnail for image in images if image.thumbnail]
         noted = {image.name: image.note for image in images if image.note}
         answers.append(BatchAnswers(predictions, unreadable, thumbnails, noted))
-        on_batch()
+        on_progress(batches.num_done(number), batches.num_images)
     return answers
 
 

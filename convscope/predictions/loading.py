@@ -90,6 +90,7 @@ class ImageBatches:
     ) -> None:
         self._images, self._card, self._batch_size = images, card, batch_size
         self._only_pillow, self._thumbnails = only_pillow, thumbnails
+        self.num_images, self._in_turn = len(images), size * batch_size
         workers = min(os.cpu_count() or 1, len(images))
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="convscope-decode")
         self._starts = iter(range(0, len(images), batch_size)[rank::size])
@@ -116,6 +117,10 @@ class ImageBatches:
                 [result for result in results if isinstance(result, LoadedImage)],
                 [result for result in results if isinstance(result, tuple)],
             )
+
+    def num_done(self, batches: int) -> int:
+        """How many images all processes have had, once each had so many batches."""
+        return min(batches * self._in_turn, self.num_images)
 
     def _begin_next(self) -> None:
         start = next(self._starts, None)
