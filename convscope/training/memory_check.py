@@ -26,6 +26,8 @@ from convscope.zoo.check import unchanged
 _GENEROUS = 1000  # times the bytes of its images, all that a step of a usual network keeps
 _NEAR = 0.5  # of what is free, from which on a step is tried
 _UNSURE = 1.5  # times what is free, up to which a step is tried where failing is harmless
+_PIECES = 8  # one such part of its memory more is asked for: later steps find it in pieces
+_MARGIN = 3  # the same of a size that is proposed: the next process may be left with less
 _TRANSIENT = 3  # tensors as large as the largest, that a step needs beside what it keeps
 
 
@@ -48,12 +50,12 @@ def check_memory(task: Task, executor: Executor, group: Group = ALONE) -> None:
         return
     first, each = _kept(task, executor)
     need = fixed + first + batch_size * each
-    if need < _NEAR * free.bytes or _fits(task, executor, batch_size, need, free):
+    if need < _NEAR * free.bytes or _fits(task, executor, batch_size, need, free, _PIECES):
         return
     sizes = [2**power for power in range(batch_size.bit_length()) if 2**power < batch_size]
     fitting = 0
     for size in sizes:
-        if not _fits(task, executor, size, fixed + first + size * each, free):
+        if not _fits(task, executor, size, fixed + first + size * each, free, _MARGIN):
             break
         fitting = size
     advice = "No smaller one fits either: choose a smaller `input_size` or a smaller network."
@@ -66,15 +68,17 @@ def check_memory(task: Task, executor: Executor, group: Group = ALONE) -> None:
     )
 
 
-def _fits(task: Task, executor: EagerExecutor, batch_size: int, need: int, free: Available) -> bool:
-    """Whether a step is possible, by an estimate and by trial."""
+def _fits(
+    task: Task, executor: EagerExecutor, batch_size: int, need: int, free: Available, spare: int
+) -> bool:
+    """Whether a step is possible, by an estimate and by trial with need / `spare` bytes taken."""
     if need > free.bytes * (_UNSURE if free.is_enforced else 1):
         return False
     release_memory()
     try:
-        spare = torch.empty(need // 8, dtype=torch.uint8)  # later steps find memory in pieces
+        taken = torch.empty(need // spare, dtype=torch.uint8)
         _step(task, executor, batch_size)
-        del spare
+        del taken
     except Exception as error:  # noqa: BLE001 -- what else a network raises is told by its step
         return not (is_out_of_memory(error) or is_out_of_memory(error.__cause__ or error))
     return True
