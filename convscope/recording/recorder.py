@@ -40,18 +40,28 @@ from convscope.recording.wrappers import eager, modules_by_path, unwrapped
 ShouldKeep = Callable[[str, str], bool]
 """Whether to keep the result of an operation, given the module that called it and its kind."""
 
+OnResult = Callable[[int, Tensor], None]
+"""Gets each result as it is computed, with the number of its operation in the pass."""
+
 
 def run_once(
-    net: nn.Module, image: Tensor, *, should_keep: ShouldKeep, num_classes: int | None = None
+    net: nn.Module,
+    image: Tensor,
+    *,
+    should_keep: ShouldKeep,
+    num_classes: int | None = None,
+    on_result: OnResult = lambda number, result: None,
 ) -> ForwardPass:
     """Run the network as it is on `image` (1, c, h, w), without gradients; leave it as it was.
 
     Keeps the image, the results that `should_keep` asks for, and what those were computed from. The
     network may write to the image, so pass a copy. Of several results, the output is the one that
     `convscope.forward.main_output` names.
+
+    `on_result` gets every result, whatever is kept; the network may write to it afterwards.
     """
     net = unwrapped(net)
-    recorder = _Recorder(net, image, should_keep)
+    recorder = _Recorder(net, image, should_keep, on_result)
     try:
         with (
             eager(net),
@@ -80,8 +90,11 @@ def run_once(
 class _Recorder(TorchFunctionMode):
     """Intercepts every function of torch that is called, and knows in which module's forward."""
 
-    def __init__(self, net: nn.Module, image: Tensor, should_keep: ShouldKeep) -> None:
+    def __init__(
+        self, net: nn.Module, image: Tensor, should_keep: ShouldKeep, on_result: OnResult
+    ) -> None:
         super().__init__()
+        self.on_result = on_result
         self.modules = modules_by_path(net)
         self.should_keep = should_keep
         self.operations: list[RawOperation] = []
@@ -261,6 +274,7 @@ class _Recorder(TorchFunctionMode):
         number = self.sources.register(output, len(self.operations), tensors)
         if self.should_keep(path, kind):
             self.retained.retain(number, output)
+        self.on_result(number, output)
         shape = tuple(output.shape)
         self.operations.append(
             RawOperation(
