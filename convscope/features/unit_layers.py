@@ -1,6 +1,6 @@
 """The layers of a network whose units have weights, and where their units are read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -28,12 +28,17 @@ _CONVOLUTIONS = frozenset(
 _DENSE = frozenset({"dense", "radial_basis", "quantized_dense"})
 
 
+Numbered = Mapping[str, tuple[int, Operation]]
+"""Operations and their numbers in the pass, by name."""
+
+
 @dataclass(frozen=True)
 class UnitLayer:
     """A layer, and the operation whose result holds its units.
 
     Attributes:
-        name: of the operation that is the layer, as in a recording: `layer1.0.conv1`.
+        name: of the operation that is the layer, as in a recording: `layer1.0.conv1`; or the name
+            by which it was asked for.
         type: whether it is a convolution (also a locally connected or transposed one), a dense
             layer, or anything else that was asked for by name.
         source: the operation whose result holds its units: after the activation, or `name`.
@@ -86,37 +91,43 @@ def find_layers(
     Raises RequestError for an unknown name, with the nearest ones, and for a result that has no
     units: one without a row for each image, or with more than three axes for one.
     """
-    by_name = {operation.name: number for number, operation in enumerate(operations)}
+    by_name = {operation.name: (number, operation) for number, operation in enumerate(operations)}
     dependent = [operation for operation in operations if operation.operands]
-    chosen = (
-        [operation.name for operation in dependent if _type(operation) != "other"]
-        if names is None
-        else [_resolve(name, dependent) for name in names]
-    )
-    found: dict[str, UnitLayer] = {}
-    for name in dict.fromkeys(chosen):
-        layer = _layer(name, dependent, operations, by_name, before_activation=before_activation)
-        if names is None and layer is not None and layer.source in found:
-            first = found[layer.source]
-            found[layer.source] = _also(first, name)
-        elif layer is not None:
-            found[layer.source if names is None else name] = layer
-        elif names is not None:
-            shape = operations[by_name[name]].shape
+    if names is None:
+        return _all(dependent, by_name, before_activation=before_activation)
+    found: list[UnitLayer] = []
+    for name in dict.fromkeys(names):
+        own = _resolve(name, dependent)
+        layer = _layer(own, dependent, by_name, before_activation=before_activation)
+        if layer is None:
             raise RequestError(
-                f"{name} returns the shape {shape} for one image, which is not (1, channels), "
-                "(1, channels, height, width) or (1, tokens, channels). Name another layer."
+                f"{own} returns the shape {by_name[own][1].shape} for one image, which is not "
+                "(1, channels), (1, channels, height, width) or (1, tokens, channels). Name "
+                "another layer."
             )
+        found.append(replace(layer, name=name))
+    return found
+
+
+def _all(
+    dependent: Sequence[Operation], by_name: Numbered, *, before_activation: bool
+) -> list[UnitLayer]:
+    found: dict[str, UnitLayer] = {}
+    for operation in dependent:
+        if _type(operation) == "other":
+            continue
+        layer = _layer(operation.name, dependent, by_name, before_activation=before_activation)
+        if layer is not None and layer.source in found:
+            first = found[layer.source]
+            found[layer.source] = replace(first, also=(*first.also, layer.name))
+        elif layer is not None:
+            found[layer.source] = layer
     return list(found.values())
 
 
 def convolutions(layers: Sequence[UnitLayer]) -> list[UnitLayer]:
     """The convolutions among layers; the lecture counts them from 1."""
     return [layer for layer in layers if layer.type == "convolution"]
-
-
-def _also(layer: UnitLayer, name: str) -> UnitLayer:
-    return replace(layer, also=(*layer.also, name))
 
 
 def _type(operation: Operation) -> LayerType:
@@ -142,23 +153,16 @@ def _resolve(name: str, operations: Sequence[Operation]) -> str:
 
 
 def _layer(
-    name: str,
-    dependent: Sequence[Operation],
-    operations: Sequence[Operation],
-    by_name: dict[str, int],
-    *,
-    before_activation: bool,
+    name: str, dependent: Sequence[Operation], by_name: Numbered, *, before_activation: bool
 ) -> UnitLayer | None:
     """None for a result that has no units of one image."""
-    operation = operations[by_name[name]]
-    kind = _type(operation)
+    kind = _type(by_name[name][1])
     is_followed = not before_activation and kind != "other"
     source = after_activation(name, dependent) if is_followed else name
-    shape = operations[by_name[source]].shape
-    is_last = (kind == "dense" and len(shape) > 2) or (kind == "other" and len(shape) == 3)
+    number, operation = by_name[source]
+    shape = operation.shape
     if shape[:1] != (1,) or not 2 <= len(shape) <= 4 or 0 in shape:
         return None
-    if len(shape) > 2:
-        shape = (1, shape[-1], *shape[1:-1]) if is_last else shape
-        shape = (*shape, 1) if len(shape) == 3 else shape
-    return UnitLayer(name, kind, source, shape[1:], by_name[source], is_last)
+    is_last = (kind == "dense" and len(shape) > 2) or (kind == "other" and len(shape) == 3)
+    units = (shape[-1], *shape[1:-1]) if is_last else shape[1:]
+    return UnitLayer(name, kind, source, (*units, 1) if len(units) == 2 else units, number, is_last)
