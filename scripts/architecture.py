@@ -41,7 +41,7 @@ LAYERS = (
     ("reports", "explanation", "features", "recipes", "conversion"),
     ("checks",),
     ("training",),  # a validation is an evaluation, and a training ends with a report
-    ("compare", "lessons"),
+    ("compare", "lessons", "pruning"),
     ("webapp", "serving"),
     ("cli",),
 )

@@ -22,7 +22,8 @@ from convscope.zoo.libraries import (
     library_of,
     library_preprocessing,
 )
-from convscope.zoo.table_file import is_table, read_table
+from convscope.zoo.narrowed import narrow
+from convscope.zoo.table_file import Table, errors_at, is_table, read_table
 from convscope.zoo.table_layers import build_table
 
 __all__ = [
@@ -77,7 +78,7 @@ def _build(creation: Creation, *, stride_in_1x1: bool) -> nn.Module:
     num_classes, in_channels = creation.num_classes, creation.in_channels
     build: Callable[..., nn.Module] | None = None
     if is_table(name):
-        build = partial(build_table, read_table(name))
+        build = partial(_build_table, read_table(name))
     elif (library := library_of(name)) is not None:
         build = partial(build_from_library, *library)
     elif ":" in name:
@@ -98,6 +99,24 @@ def _build(creation: Creation, *, stride_in_1x1: bool) -> nn.Module:
         in_channels=entry.in_channels if in_channels is None else in_channels,
         input_size=size,
     )
+
+
+def _build_table(
+    table: Table,
+    *,
+    num_classes: int | None,
+    in_channels: int | None,
+    input_size: tuple[int, int] | None,
+) -> nn.Module:
+    """The network of a table: of layers, or a network by name; narrower where it is pruned."""
+    if table.model is None:
+        build = partial(build_table, table)
+    else:
+        build = partial(create_model, table.model)
+    net = build(num_classes=num_classes, in_channels=in_channels, input_size=input_size)
+    with errors_at(table.path):
+        narrow(net, table.pruned)
+    return net
 
 
 def check_arguments(
@@ -224,7 +243,7 @@ def default_input(name: str) -> tuple[int | None, tuple[int, int] | None]:
     """Return (channels, (height, width)) of a network's default input; None for what is unknown."""
     if is_table(name):
         table = read_table(name)
-        return table.in_channels, table.input_size
+        return default_input(table.model) if table.model else (table.in_channels, table.input_size)
     if (library := library_of(name)) is not None:
         stated = library_preprocessing(*library)
         return (stated.in_channels, stated.input_size) if stated else (3, None)

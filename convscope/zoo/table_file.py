@@ -9,19 +9,21 @@
     \"\"\"
 
 The columns are the lecture's, in any order, with `dilation` and `groups` in addition. The file is
-TOML; nothing in it is imported or evaluated.
+TOML; nothing in it is imported or evaluated. A table [pruned] says which layers are narrower than
+that; then `model` may name a network in place of the layers, see `narrowed`.
 """
 
 import re
 import tomllib
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 from convscope.errors import RequestError, nearest
 from convscope.regular_files import open_regular
 from convscope.strict import shown
+from convscope.zoo.narrowed import Sizes, Widths
 
 Activation = Literal["relu", "tanh", "scaled-tanh", "sigmoid", "gelu", "silu", "leaky-relu", "none"]
 Pair = tuple[int, int]
@@ -45,7 +47,7 @@ _KINDS = {
     "dense": ("filters", "activation"),
 }
 _COLUMNS = ("layer", "filters", "size", "stride", "padding", "dilation", "groups", "activation")
-_KEYS = ("input", "layers")
+_KEYS = ("input", "layers", "model", "pruned")
 _MAX_CELL = 100
 _MAX_BYTES = 1_000_000  # ten times the size of a table with a thousand layers
 
@@ -74,13 +76,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The contents of a file: its path, its text, the input if it names one, and the layers."""
+    """The contents of a file: its path, its text, the input if it names one, and the layers.
+
+    `model` names the network in place of layers, `pruned` what is narrower in either.
+    """
 
     path: str
     text: str
     in_channels: int | None
     input_size: tuple[int, int] | None
     rows: tuple[Row, ...]
+    model: str | None = None
+    pruned: Widths = field(default_factory=dict[str, Sizes])
 
 
 def is_table(name: str) -> bool:
@@ -101,13 +108,44 @@ def read_table(path: str) -> Table:
                 f"{path} has a key {shown(key)}; the keys are input and layers."
                 f"{nearest(key, _KEYS)}"
             )
+    if "model" in data:
+        return _pruned_network(path, text, data)
     layers = data.get("layers")
     if not isinstance(layers, str):
         raise RequestError(
             f'{path} has no table of layers: write one as text, layers = """ ... """.'
         )
     channels, size = _input(path, data["input"]) if "input" in data else (None, None)
-    return Table(path, text, channels, size, tuple(_rows(path, layers)))
+    rows, pruned = tuple(_rows(path, layers)), _widths(path, data.get("pruned", {}))
+    return Table(path, text, channels, size, rows, pruned=pruned)
+
+
+def _pruned_network(path: str, text: str, data: Mapping[str, object]) -> Table:
+    """A file that names a network and says which of its layers are narrower."""
+    model = data["model"]
+    if set(data) != {"pruned", "model"} or not isinstance(model, str):
+        raise RequestError(
+            f'{path} names a network: model = "resnet18" goes with a table [pruned] alone, which '
+            "says what is left of its layers."
+        )
+    if is_table(model) or (":" in model and not model.startswith(_LIBRARIES)):
+        raise RequestError(
+            f"{path} is a pruned {shown(model)}; it must be a name of the zoo, timm:NAME or "
+            "torchvision:NAME, for a table runs no code."
+        )
+    return Table(path, text, None, None, (), model, _widths(path, data["pruned"]))
+
+
+_LIBRARIES = ("timm:", "torchvision:")
+
+
+def _widths(path: str, value: object) -> Widths:
+    layers = cast("Mapping[str, object]", value) if isinstance(value, dict) else None
+    if layers is None or not all(isinstance(sizes, dict) for sizes in layers.values()):
+        raise RequestError(
+            f"{path}: [pruned] has a line for each layer, such as conv1 = {{out_channels = 12}}."
+        )
+    return cast("Widths", layers)
 
 
 @contextmanager
