@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from convscope.explanation.api import explain as explain
     from convscope.explanation.recording import record as record
     from convscope.exported.batch import batch_predict as batch_predict
+    from convscope.features.patches.api import patches as patches
     from convscope.runs.network import load as load
     from convscope.summaries.api import summary as summary
     from convscope.training.api import resume as resume
@@ -57,6 +58,7 @@ _HOME = {
     "load": "convscope.runs.network",
     "load_weights": "convscope.weights",
     "lr_find": "convscope.training.lr_finder",
+    "patches": "convscope.features.patches.api",
     "predict": "convscope.evaluation.predict",
     "record": "convscope.explanation.recording",
     "resume": "convscope.training.api",
@@ -84,6 +86,7 @@ __all__ = [
     "load",
     "load_weights",
     "lr_find",
+    "patches",
     "predict",
     "record",
     "resume",

@@ -39,6 +39,7 @@ COMMANDS = {
     "check": "Find what is wrong with a data set before training on it.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",
+    "patches": "Find the image patches that excite each filter of a network most.",
     "lab": "Open a web page to inspect networks, train, compare runs and learn.",
     "data": "List the named data sets, describe one, or draw how its images are augmented.",
     "models": "List the available networks, paper by paper.",

@@ -1,13 +1,11 @@
 """`convscope check`."""
 
 import sys
-import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from convscope.atomic import write_atomically
@@ -15,6 +13,7 @@ from convscope.checks.api import check as check_data
 from convscope.checks.outcome import Finding, Outcome
 from convscope.checks.page import page
 from convscope.checks.report import DataReport
+from convscope.cli.activity_progress import ActivityProgress
 from convscope.cli.messages import in_flags
 from convscope.cli.options import SEVERAL, DataDir, Flag, Json
 from convscope.errors import shell_word
@@ -23,6 +22,7 @@ from convscope.words.json_text import to_json
 from convscope.words.screen import Screen, cell
 
 _EXAMPLES = 3  # of each check, in the table
+_UNITS = {"Comparing images": "pairs", "Predicting labels": "folds"}
 _COLORS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
@@ -74,7 +74,7 @@ def check(
     """
     collect_again()
     screen = Screen(stderr=json)
-    with _Progress() as progress:
+    with ActivityProgress(_UNITS) as progress:
         report = check_data(
             data,
             skip=skip,
@@ -142,41 +142,3 @@ def _head(outcome: Outcome) -> str:
 
 def _images(report: DataReport, finding: Finding) -> str:
     return " = ".join(report.inspection.key(index) for index in finding.images)
-
-
-class _Progress:
-    """A bar on standard error, if that is a terminal."""
-
-    def __init__(self) -> None:
-        screen = Screen(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=screen,
-            transient=True,
-            disable=not screen.is_terminal,
-        )
-        self._activity = ""
-        self._began = 0.0
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, activity: str, done: int, total: int) -> None:
-        if activity != self._activity:
-            for task in self._bar.task_ids:
-                self._bar.remove_task(task)
-            self._bar.add_task(activity, total=total, rate="")
-            self._activity, self._began = activity, time.perf_counter()
-        rate = done / max(time.perf_counter() - self._began, 1e-6)
-        unit = {"Comparing images": "pairs", "Predicting labels": "folds"}.get(activity, "images")
-        task = self._bar.task_ids[0]
-        self._bar.update(task, completed=done, total=total, rate=f"{rate:,.0f} {unit}/s")

@@ -44,6 +44,20 @@ def _is_number(word: str) -> bool:
 NUMBERS = Parameter(converter=_numbers, consume_multiple=True, negative="", show_default=False)
 """For one number or several, with commas or spaces between them."""
 
+
+def _integers(_hint: Any, tokens: Sequence[Token]) -> tuple[int, ...]:
+    words = [word for token in tokens for word in token.value.replace(",", " ").split()]
+    for word in words:
+        if not word.removeprefix("-").isdecimal():
+            raise ValueError(
+                f"{word!r} is not an integer. Put commas between integers: 1,2,4,7,10."
+            )
+    return tuple(map(int, words))
+
+
+INTEGERS = Parameter(converter=_integers, consume_multiple=True, negative="", show_default=False)
+"""For one integer or several, with commas or spaces between them."""
+
 DataDir = Annotated[
     Path | None,
     Parameter(help="Folder that is searched for named data sets before they are downloaded."),
@@ -136,6 +150,30 @@ Std = Annotated[
     tuple[float, ...] | None,
     NUMBERS,
     Parameter(help="Of such weights: standard deviation per channel of pixels scaled to 0..1."),
+]
+
+Layers = Annotated[
+    tuple[str, ...],
+    Parameter(
+        consume_multiple=True,
+        negative="",
+        show_default=False,
+        help="Layers by name, as `explain --list-layers` lists them, also any other operation.",
+    ),
+]
+Convolutions = Annotated[
+    tuple[int, ...],
+    INTEGERS,
+    Parameter(help="Convolutions by their number, counted from 1, as 1,2,4,7,10."),
+]
+BeforeActivation = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        show_default=False,
+        help="Take a layer's own values, instead of those after its normalization, the addition of "
+        "a residual connection and the activation function.",
+    ),
 ]
 
 SEVERAL = Parameter(consume_multiple=True, negative="", show_default=False)

@@ -23,11 +23,13 @@ class ImageSet:
             classes and keys.
         indices: of the images in that data set, ascending.
         description: which images they are: "the test split of digits".
+        channels: of the images as they are read, 1 or 3.
     """
 
     loaded: LoadedDataset
     indices: NDArray[np.int64]
     description: str
+    channels: int
 
     def keys(self, indices: Sequence[int]) -> list[str]:
         """The file names, or other keys, of images."""
@@ -61,4 +63,4 @@ def open_images(
     indices = loaded.dataset.indices("test")
     if not len(indices):
         raise RequestError(f"There is no readable image in {selection.description}.")
-    return ImageSet(loaded, indices, selection.description)
+    return ImageSet(loaded, indices, selection.description, opened.card.in_channels)

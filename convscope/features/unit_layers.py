@@ -45,6 +45,7 @@ class UnitLayer:
         shape: of the units of one image, (c, h, w) or (c,). Tokens (t, c) count as (c, t, 1).
         number: of the operation `source` in the pass, from 0.
         is_last: whether the channels are the last axis of the result, as behind nn.Linear.
+        is_tokens: whether the result has one axis of positions, which counts as rows.
         also: other layers with the same `source`, as where a projection is added.
     """
 
@@ -54,6 +55,7 @@ class UnitLayer:
     shape: tuple[int, ...]
     number: int
     is_last: bool
+    is_tokens: bool = False
     also: tuple[str, ...] = ()
 
     def units(self, result: Tensor) -> Tensor:
@@ -61,6 +63,14 @@ class UnitLayer:
         if self.is_last and result.ndim > 2:
             result = result.movedim(-1, 1)
         return result[..., None] if result.ndim == 3 else result
+
+    def index(self, channel: int, position: int) -> tuple[int, ...]:
+        """Where a unit is in the result, without the batch: of a map's units, row by row."""
+        if len(self.shape) == 1:
+            return (channel,)
+        row, column = divmod(position, self.shape[2])
+        place = (row,) if self.is_tokens else (row, column)
+        return (*place, channel) if self.is_last else (channel, *place)
 
 
 def record_blank(net: nn.Module, card: Card) -> ForwardPass:
@@ -125,6 +135,28 @@ def _all(
     return list(found.values())
 
 
+def choose_names(
+    net: nn.Module, card: Card, layers: Sequence[str] | None, numbers: Sequence[int] | None
+) -> list[str] | None:
+    """The names of layers that are named, or of convolutions that are counted from 1; None for all.
+
+    Convolutions that the network does not have are left out. Raises RequestError where it has none
+    of them, and for both ways at once.
+    """
+    if numbers is None:
+        return None if layers is None else list(layers)
+    if layers is not None:
+        raise RequestError("`layers` and `convolutions` exclude each other; leave out one of them.")
+    found = convolutions(find_layers(record_blank(net, card).operations))
+    chosen = [found[number - 1].name for number in numbers if 1 <= number <= len(found)]
+    if not chosen:
+        raise RequestError(
+            f"The network has {len(found)} convolutions, and none of those numbers. They are "
+            "counted from 1 in the order in which they are computed."
+        )
+    return chosen
+
+
 def convolutions(layers: Sequence[UnitLayer]) -> list[UnitLayer]:
     """The convolutions among layers; the lecture counts them from 1."""
     return [layer for layer in layers if layer.type == "convolution"]
@@ -164,5 +196,8 @@ def _layer(
     if shape[:1] != (1,) or not 2 <= len(shape) <= 4 or 0 in shape:
         return None
     is_last = (kind == "dense" and len(shape) > 2) or (kind == "other" and len(shape) == 3)
-    units = (shape[-1], *shape[1:-1]) if is_last else shape[1:]
-    return UnitLayer(name, kind, source, (*units, 1) if len(units) == 2 else units, number, is_last)
+    units = list(shape[1:])
+    units = [*units[-1:], *units[:-1]] if is_last else units
+    is_tokens = len(units) == 2
+    units += [1] * is_tokens
+    return UnitLayer(name, kind, source, tuple(units), number, is_last, is_tokens)

@@ -78,6 +78,7 @@ CASES = {
     "check": ["{data}", "--html", "{out}.html"],
     "data": ["{data}", "--show-augmented", "{out}.png"],
     "explain": ["{run}", "{image}"],
+    "patches": ["{run}", "{data}", "-o", "{out}.html"],
     "summary": ["{run}"],
     "models": ["*{odd}*"],
     "recipes": ["{odd}"],

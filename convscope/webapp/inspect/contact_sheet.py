@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from convscope.errors import RequestError
 from convscope.explanation.recording import Recording
+from convscope.features.colors import colorize
 from convscope.features.ranking import mean_magnitude
 from convscope.webapp.inspect.graph import GraphRow
 from convscope.webapp.inspect.maps import volume_of
@@ -17,7 +18,6 @@ LECTURE = (1, 2, 4, 7, 10)
 """The convolutions that the lecture shows, counted from 1."""
 
 _SIDE, _GAP, _TEXT = 128, 8, 22
-_NEGATIVE, _POSITIVE = (107, 47, 4), (7, 48, 94)  # the ends of the page's scale; zero is white
 
 
 def contact_sheet(
@@ -61,10 +61,3 @@ def _draw_line(
         image = Image.fromarray(colorize(volume[c] / peak))
         image = image.resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
         sheet.paste(image, (_GAP + column * (_SIDE + _GAP), top + _TEXT))
-
-
-def colorize(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Values from -1 to 1 as colors (h, w, 3): white at zero, darker with the magnitude."""
-    magnitude = np.clip(np.abs(np.nan_to_num(values)), 0, 1)[..., None]
-    ends = np.where(values[..., None] < 0, np.array(_NEGATIVE), np.array(_POSITIVE))
-    return np.round(255 + (ends - 255) * magnitude).astype(np.uint8)
