@@ -13,6 +13,7 @@ COMMANDS = {
     "summary": "info describe inspect print architecture summarize summarise table layers "
     "torchinfo",
     "explain": "why trace visualize visualise gradcam attribution saliency interpret",
+    "patches": "top_patches top_activations max_activations dataset_examples",
     "lab": "ui gui web app dashboard page browser webui studio",
     "models": "list ls zoo networks list_models architectures nets",
     "recipes": "recipe presets preset list_recipes",
@@ -106,6 +107,7 @@ ATTRIBUTES = {
     "predict": "infer inference classify",
     "explain": "why trace interpret",
     "summary": "info describe summarize summarise",
+    "patches": "top_patches top_activations max_activations dataset_examples",
     "list_models": "models zoo networks available_models model_names",
     "record": "trace_network hook capture",
     "load_weights": "load_state_dict load_checkpoint",

@@ -113,7 +113,8 @@ def test_patches_are_those_of_a_slow_loop_over_recordings(padding):
                 own = recordings[patch.index].explain(layer.source, at)
                 assert patch.box == own.receptive_field.box
                 assert patch.value == pytest.approx(own.model_value, rel=1e-5)
-                assert patch.alike == (2 if patch.index in equal else 0)
+                if layer.name == "conv":
+                    assert patch.alike == (2 if patch.index in equal else 0)
 
 
 def test_a_duplicated_filter_has_the_same_patches_and_a_dead_and_a_constant_one_are_told():
