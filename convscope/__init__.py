@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convscope.explanation.recording import record as record
     from convscope.exported.batch import batch_predict as batch_predict
     from convscope.features.patches.api import patches as patches
+    from convscope.map_similarity.api import redundancy as redundancy
     from convscope.runs.network import load as load
     from convscope.summaries.api import summary as summary
     from convscope.training.api import resume as resume
@@ -61,6 +62,7 @@ _HOME = {
     "patches": "convscope.features.patches.api",
     "predict": "convscope.evaluation.predict",
     "record": "convscope.explanation.recording",
+    "redundancy": "convscope.map_similarity.api",
     "resume": "convscope.training.api",
     "show_augmented": "convscope.training.augmentation_sheet",
     "summary": "convscope.summaries.api",
@@ -89,6 +91,7 @@ __all__ = [
     "patches",
     "predict",
     "record",
+    "redundancy",
     "resume",
     "show_augmented",
     "summary",

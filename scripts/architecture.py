@@ -39,7 +39,7 @@ LAYERS = (
     ("models",),  # a network with its card: from a run, from weights, or as it is
     ("evaluation", "summaries"),
     ("reports", "explanation", "features", "recipes", "conversion"),
-    ("checks",),
+    ("checks", "map_similarity"),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons", "pruning"),
     ("webapp", "serving"),

@@ -40,6 +40,7 @@ COMMANDS = {
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",
     "patches": "Find the image patches that excite each filter of a network most.",
+    "redundancy": "Find filters that detect the same pattern, and dead ones, over a data set.",
     "lab": "Open a web page to inspect networks, train, compare runs and learn.",
     "data": "List the named data sets, describe one, or draw how its images are augmented.",
     "models": "List the available networks, paper by paper.",

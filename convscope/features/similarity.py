@@ -40,10 +40,15 @@ def correlated_groups(maps: Maps, *, threshold: float = CORRELATED) -> list[list
     >>> correlated_groups(np.float32([[1, 2, 4], [4, 2, 1], [2, 4, 8], [0, 0, 0]]))
     [[0, 2]]
     """
-    is_close = correlation(maps) >= threshold
+    return similar_groups(correlation(maps), threshold=threshold)
+
+
+def similar_groups(similarity: Matrix, *, threshold: float = CORRELATED) -> list[list[int]]:
+    """The same for maps (k, k) of which the similarity of every two is known."""
+    is_close = similarity >= threshold
     groups: list[list[int]] = []
-    ungrouped = set(range(len(maps)))
-    for index in range(len(maps)):
+    ungrouped = set(range(len(similarity)))
+    for index in range(len(similarity)):
         if index in ungrouped:
             group = sorted(other for other in ungrouped if is_close[index, other])
             ungrouped -= set(group)

@@ -8,6 +8,7 @@ COMMANDS = {
     "tune": "sweep search hpo optimize optimise autotune hyperopt",
     "check": "lint clean dedup deduplicate audit doctor qa inspect_data",
     "export": "convert onnx to_onnx openvino quantize",
+    "redundancy": "twins duplicates similarity cka redundant dead_filters correlated",
     "predict": "infer inference classify apply label prediction predictions",
     "serve": "server deploy api host",
     "summary": "info describe inspect print architecture summarize summarise table layers "
@@ -106,6 +107,7 @@ ATTRIBUTES = {
     "export": "convert onnx to_onnx openvino quantize",
     "predict": "infer inference classify",
     "explain": "why trace interpret",
+    "redundancy": "cka filter_similarity redundant_filters",
     "summary": "info describe summarize summarise",
     "patches": "top_patches top_activations max_activations dataset_examples",
     "list_models": "models zoo networks available_models model_names",

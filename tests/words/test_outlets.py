@@ -80,13 +80,14 @@ CASES = {
     "explain": ["{run}", "{image}"],
     "patches": ["{run}", "{data}", "-o", "{out}.html"],
     "summary": ["{run}"],
+    "redundancy": ["{run}", "-o", "{out}.html"],
     "models": ["*{odd}*"],
     "recipes": ["{odd}"],
     "geometry": ["{odd}"],
     "lab": ["{out}"],
     "serve": ["{out}"],
 }  # fmt: skip
-FAILS = {"models", "recipes", "geometry", "lab", "serve"}
+FAILS = {"models", "recipes", "geometry", "lab", "serve", "redundancy"}
 
 
 def test_there_is_a_case_for_every_command():
