@@ -112,7 +112,7 @@ def _print(screen: Screen, result: "Redundancy") -> None:
     screen.print(table)
     screen.say()
     screen.say(
-        "Twins correlate by 0.9 or more with the first of their group; redundant are the others "
+        "Twins correlate by 0.9 or more, or as negatives, with the first of their group; redundant are the others "
         "of the group, and dead maps, which hardly change."
     )
 

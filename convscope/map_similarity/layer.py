@@ -35,8 +35,8 @@ class Pair:
 
     @property
     def is_sure(self) -> bool:
-        """Whether the whole interval lies at the threshold or above."""
-        return self.low >= CORRELATED
+        """Whether the whole interval is as far from 0 as the threshold."""
+        return self.low >= CORRELATED or self.high <= -CORRELATED
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +82,13 @@ class LayerRedundancy:
 
     @cached_property
     def groups(self) -> list[list[int]]:
-        """Groups of maps that correlate by `CORRELATED` or more with their first one."""
-        return similar_groups(self.correlation)
+        """Groups of maps that correlate by `CORRELATED` or more, or as negatives, with the first."""
+        return similar_groups(np.abs(self.correlation))
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """Every two maps that correlate by `CORRELATED` or more, the most similar first."""
-        found = np.argwhere(np.triu(self.correlation >= CORRELATED, 1))
+        """Every two maps that correlate so, as equals or as negatives, the most similar first."""
+        found = np.argwhere(np.triu(np.abs(self.correlation) >= CORRELATED, 1))
         if not len(found):
             return []
         a, b = found.T
@@ -110,7 +110,7 @@ class LayerRedundancy:
             )
             for n in range(len(found))
         ]
-        return sorted(pairs, key=lambda pair: -pair.correlation)
+        return sorted(pairs, key=lambda pair: -abs(pair.correlation))
 
     @cached_property
     def redundant(self) -> list[int]:
