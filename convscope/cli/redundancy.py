@@ -112,8 +112,8 @@ def _print(screen: Screen, result: "Redundancy") -> None:
     screen.print(table)
     screen.say()
     screen.say(
-        "Twins correlate by 0.9 or more, or as negatives, with the first of their group; redundant are the others "
-        "of the group, and dead maps, which hardly change."
+        "Twins correlate by 0.9 or more, or as negatives, with the first of their group; redundant "
+        "are the others of the group, and dead maps, which hardly change."
     )
 
 
