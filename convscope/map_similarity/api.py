@@ -17,11 +17,11 @@ from convscope.evaluation.selection import DataRequest
 from convscope.features.image_set import ImageSet, open_images
 from convscope.features.layer_pass import LayerPass
 from convscope.features.similarity import Matrix, cosine_similarity
-from convscope.models import ModelLike, OpenedModel
-from convscope.recording.wrappers import modules_by_path
 from convscope.map_similarity.alignment import Alignment
 from convscope.map_similarity.layer import LayerRedundancy
 from convscope.map_similarity.moments import GROUPS, Moments
+from convscope.models import ModelLike, OpenedModel
+from convscope.recording.wrappers import modules_by_path
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
 
