@@ -82,7 +82,7 @@ class LayerRedundancy:
 
     @cached_property
     def groups(self) -> list[list[int]]:
-        """Groups of maps that correlate by `CORRELATED` or more, or as negatives, with the first."""
+        """Groups of maps that correlate with the first by `CORRELATED`, or as negatives."""
         return similar_groups(np.abs(self.correlation))
 
     @cached_property

@@ -45,8 +45,8 @@ def _overview(result: Redundancy) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     return (
         f'<section class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-        f"</section><p>Twins correlate by {CORRELATED} or more, unit by unit, or by {-CORRELATED} or "
-        "less, as negatives do. A dead map hardly changes. "
+        f"</section><p>Twins correlate by {CORRELATED} or more, unit by unit, or by "
+        f"{-CORRELATED} or less, as negatives do. A dead map hardly changes. "
         "Redundant are dead maps, and all but the first of each group. The effective rank is the "
         "number of maps of one strength, none like another, that would vary as evenly. Intervals "
         "are of 95%, over images.</p>"
