@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from convscope.card import Card
 from convscope.errors import RequestError
+from convscope.foreign import is_network_file, read_network
 from convscope.forward import like_parameters, main_output
 from convscope.hub import is_hub
 from convscope.inference import inference_mode
@@ -36,9 +37,9 @@ from convscope.zoo.libraries import (
 from convscope.zoo.table_file import is_table
 
 ModelLike = str | Path | nn.Module | Run
-"""A run, a name of the zoo, a layer table, `module:attr`, `timm:NAME`, `torchvision:NAME`, what
-`export` sent to hf://USER/NAME, or a network itself; also an object that has a run as `run`, such
-as what `train` returns."""
+"""A run, a name of the zoo, a layer table, `module:attr`, `timm:NAME`, `torchvision:NAME`, a file
+of Keras or ConvNetJS, what `export` sent to hf://USER/NAME, or a network itself; also an object
+that has a run as `run`, such as what `train` returns."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class OpenedModel:
     origin: str = ""
 
 
-def open_model(
+def open_model(  # noqa: C901 -- each kind of model in turn
     model: object,
     *,
     weights: WeightsSource | None = None,
@@ -119,6 +120,14 @@ def open_model(
         return _of_module(unwrapped(model), card, size, image_size=image_size)
     if not isinstance(model, str | Path):
         raise RequestError(not_a_model(model))
+    if is_network_file(str(model)):
+        if weights:
+            raise RequestError(f"{model} has weights of its own; leave out `weights`.")
+        if num_classes is not None or in_channels is not None:
+            raise RequestError(
+                f"{model} has its classes and channels; leave out `num_classes` and `in_channels`."
+            )
+        return _of_file(str(model), card, size)
     if weights is not None or is_hub(model):
         chosen = replace(settings or InputSettings(), input_size=size)
         return _with_weights(
@@ -146,8 +155,10 @@ def named_weights(
             "weights of the network, `weights` those that it names."
         )
     run = find_run(model)
-    if run is not None or isinstance(model, nn.Module):
+    is_file = isinstance(model, str | Path) and is_network_file(str(model))
+    if run is not None or isinstance(model, nn.Module) or is_file:
         what = f"{run.path} is a run, which" if run else "A network that is handed over"
+        what = f"{model}" if is_file else what
         raise RequestError(f"{what} has its own weights; leave out `pretrained`.")
     if not isinstance(model, str | Path):
         raise RequestError(not_a_model(model))
@@ -161,6 +172,8 @@ def find_run(model: object) -> Run | None:
     if not isinstance(model, str | Path) or is_table(str(model)):
         return None
     path = Path(model).expanduser()
+    if is_network_file(path.name) and not path.is_dir():
+        return None
     is_run = path.is_dir() and (str(model) not in ZOO or (path / "config.toml").exists())
     is_missing = isinstance(model, Path) or str(model).startswith(("/", "./", "../", "~"))
     if is_run or (is_missing and ":" not in path.name and str(model) not in ZOO):
@@ -210,6 +223,14 @@ def _with_weights(
         note=built.note,
         is_assumed=built.is_assumed,
     )
+
+
+def _of_file(name: str, card: Card | None, input_size: tuple[int, int] | None) -> OpenedModel:
+    read = read_network(name, input_size=input_size)
+    title = Path(name).name
+    if card is not None:
+        return OpenedModel(title, read.net, card)
+    return OpenedModel(title, read.net, read.card, note=read.note, is_assumed=read.is_assumed)
 
 
 def _of_name(

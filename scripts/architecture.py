@@ -32,6 +32,7 @@ LAYERS = (
     ),
     ("distributed", "engines", "hub", "mixed_precision"),
     ("layers", "data", "inference", "losses"),
+    ("foreign",),
     ("zoo", "lanes", "recording", "predictions"),
     ("exported",),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo

@@ -20,7 +20,7 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     ),
     (
         b"\x89HDF\r\n\x1a\n",
-        "is HDF5, as Keras and TensorFlow save weights: convscope reads weights of PyTorch",
+        "is HDF5, as Keras saves networks: give it a name that ends in .h5",
     ),
     (b"GGUF", "is GGUF, for language models: convscope reads weights of PyTorch"),
     (
@@ -120,7 +120,7 @@ def _zip_kind(path: Path) -> Format | str:
     elif "data.pkl" in files:
         kind = "zip"
     elif "model.weights.h5" in files:
-        kind = "is a model of Keras: convscope reads weights of PyTorch"
+        kind = "is a network of Keras: give it a name that ends in .keras"
     elif names and all(name.endswith(".npy") for name in names):
         arrays = f"numpy.load('{path}').items()"
         kind = (

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, digest_of, fetch
 from convscope.errors import RequestError, nearest
+from convscope.foreign import is_network_file, read_network
 from convscope.regular_files import read_regular
 from convscope.runs.bound_card import card_in, check_bound
 from convscope.runs.folder import Run
@@ -226,6 +227,9 @@ def _from_run(source: str, path: Path) -> Weights:
 
 
 def _from_file(source: str, path: Path) -> Weights:
+    if is_network_file(path.name) and path.suffix.lower() != ".json":
+        read = read_network(path)
+        return Weights(source, read.net.state_dict(), read.card, digest_of(path))
     if metadata := read_metadata(path):
         return _from_own_file(source, path, metadata)
     contents, digest = read_contents(path), digest_of(path)

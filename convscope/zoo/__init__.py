@@ -12,8 +12,10 @@ from torch import nn
 
 from convscope import synonyms
 from convscope.errors import RequestError, nearest
+from convscope.foreign import is_network_file
 from convscope.synonyms import takes_synonyms
 from convscope.zoo.entries import ZOO, Entry, default_lr, paper
+from convscope.zoo.files import build_from_file, input_of_file
 from convscope.zoo.import_model import build_imported, imported
 from convscope.zoo.libraries import (
     build_from_library,
@@ -68,7 +70,7 @@ def create_model(
         _check_stride(name)
     creation = Creation(name, num_classes, in_channels, size)
     net = _build(creation, stride_in_1x1=stride_in_1x1)
-    if not (":" in name and library_of(name) is None):  # which may be an object of the user's
+    if not (is_network_file(name) or (":" in name and library_of(name) is None)):
         vars(net)["creation"] = creation
     return net
 
@@ -79,6 +81,8 @@ def _build(creation: Creation, *, stride_in_1x1: bool) -> nn.Module:
     build: Callable[..., nn.Module] | None = None
     if is_table(name):
         build = partial(_build_table, read_table(name))
+    elif is_network_file(name):
+        build = partial(build_from_file, name)
     elif (library := library_of(name)) is not None:
         build = partial(build_from_library, *library)
     elif ":" in name:
@@ -151,7 +155,7 @@ def _natural_key(name: str) -> list[str | int]:
 
 
 def _check_stride(name: str) -> None:
-    foreign = is_table(name) or ":" in name
+    foreign = is_table(name) or is_network_file(name) or ":" in name
     if foreign or "stride_in_1x1" not in inspect.signature(get_entry(name).builder).parameters:
         raise RequestError(f"{name} has no option stride_in_1x1; only ResNets have. Leave it out.")
 
@@ -217,7 +221,8 @@ def _plain(name: str) -> str:
 
 def _spelled(name: str) -> str:
     """A name as the zoo has it: ResNet-18 is resnet18, lenet is lenet5; other text as it is."""
-    is_name = name not in ZOO and ":" not in name and not is_table(name)
+    is_file = is_table(name) or is_network_file(name)
+    is_name = name not in ZOO and ":" not in name and not is_file
     return (synonyms.model(name, ZOO) or name) if is_name else name
 
 
@@ -229,6 +234,12 @@ def resolve_model(model: str) -> str:
     """
     if is_table(model):
         read_table(model)
+    elif is_network_file(model):
+        raise RequestError(
+            f"{model} is a network with its weights, of another library. A training builds its "
+            "network anew: in Python hand it over, `train(model=create_model(...))`, or name one "
+            f"of the zoo with `weights={model}`."
+        )
     elif (library := library_of(model)) is not None:
         check_library_model(*library)
     elif ":" in model:
@@ -244,6 +255,8 @@ def default_input(name: str) -> tuple[int | None, tuple[int, int] | None]:
     if is_table(name):
         table = read_table(name)
         return default_input(table.model) if table.model else (table.in_channels, table.input_size)
+    if is_network_file(name):
+        return input_of_file(name)
     if (library := library_of(name)) is not None:
         stated = library_preprocessing(*library)
         return (stated.in_channels, stated.input_size) if stated else (3, None)

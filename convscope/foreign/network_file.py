@@ -1,0 +1,57 @@
+"""A network of another library from its file, with what is known of its images."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from convscope.errors import RequestError
+from convscope.foreign.convnetjs import is_convnetjs, read_convnetjs
+from convscope.foreign.finished import ForeignNetwork
+from convscope.foreign.keras.files import open_keras
+from convscope.foreign.keras.network import keras_network
+from convscope.regular_files import read_regular
+from convscope.strict import parse_json
+
+SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
+"""The ends of names that are files of networks."""
+
+_MAX_JSON = 500_000_000  # bytes
+
+
+def is_network_file(name: str) -> bool:
+    """Whether a network's name is the path of a file of Keras or ConvNetJS: by its end."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def read_network(path: str | Path, *, input_size: tuple[int, int] | None = None) -> ForeignNetwork:
+    """Read a network, in eval mode, on the CPU, for images of a size.
+
+    `input_size` is needed where the file leaves it open, and is 224x224 without it. No code in the
+    file is executed.
+
+    Raises RequestError for a file that is damaged, is of no network, or has what convscope cannot
+    build.
+    """
+    path = Path(path).expanduser()
+    with torch.device("cpu"):  # whatever the caller's is: the file's numbers are worked with
+        return _read(path, input_size)
+
+
+def _read(path: Path, input_size: tuple[int, int] | None) -> ForeignNetwork:
+    try:
+        if not path.name.lower().endswith(".json"):
+            with open_keras(path) as file:
+                return keras_network(file, str(path), input_size)
+        text = read_regular(path, limit=_MAX_JSON).decode("utf-8", "replace")
+    except FileNotFoundError as error:
+        raise RequestError(f"There is no file {path}.") from error
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror or error}.") from error
+    content: Any = parse_json(text, where=str(path))
+    if is_convnetjs(content):
+        return read_convnetjs(content, str(path))
+    raise RequestError(
+        f"{path} is JSON, and no network of ConvNetJS (`net.toJSON()`). Of Keras, give the whole "
+        "network: `model.save('network.keras')`."
+    )
