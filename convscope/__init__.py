@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from convscope.map_similarity.api import redundancy as redundancy
     from convscope.runs.network import load as load
     from convscope.summaries.api import summary as summary
+    from convscope.synthesis.api import synthesize as synthesize
+    from convscope.synthesis.inversion import invert as invert
     from convscope.training.api import resume as resume
     from convscope.training.api import train as train
     from convscope.training.augmentation_sheet import show_augmented as show_augmented
@@ -54,6 +56,7 @@ _HOME = {
     "export": "convscope.conversion.api",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
     "geometry": "convscope.arithmetic",
+    "invert": "convscope.synthesis.inversion",
     "lab": "convscope.webapp.lab",
     "list_models": "convscope.zoo",
     "load": "convscope.runs.network",
@@ -66,6 +69,7 @@ _HOME = {
     "resume": "convscope.training.api",
     "show_augmented": "convscope.training.augmentation_sheet",
     "summary": "convscope.summaries.api",
+    "synthesize": "convscope.synthesis.api",
     "train": "convscope.training.api",
     "tune": "convscope.training.tuning.api",
 }
@@ -83,6 +87,7 @@ __all__ = [
     "export",
     "fully_convolutional",
     "geometry",
+    "invert",
     "lab",
     "list_models",
     "load",
@@ -95,6 +100,7 @@ __all__ = [
     "resume",
     "show_augmented",
     "summary",
+    "synthesize",
     "train",
     "tune",
 ]

@@ -38,6 +38,7 @@ COMMANDS = {
     "serve": "Classify images over HTTP with an exported network, without PyTorch.",
     "check": "Find what is wrong with a data set before training on it.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
+    "synthesize": "Compute the images that excite units most, or that a layer cannot tell apart.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",
     "patches": "Find the image patches that excite each filter of a network most.",
     "redundancy": "Find filters that detect the same pattern, and dead ones, over a data set.",

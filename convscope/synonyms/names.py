@@ -15,6 +15,8 @@ COMMANDS = {
     "torchinfo",
     "explain": "why trace visualize visualise gradcam attribution saliency interpret",
     "patches": "top_patches top_activations max_activations dataset_examples",
+    "synthesize": "synthesise dream deepdream lucent feature_visualization maximize "
+    "activation_maximization invert",
     "lab": "ui gui web app dashboard page browser webui studio",
     "models": "list ls zoo networks list_models architectures nets",
     "recipes": "recipe presets preset list_recipes",
@@ -108,6 +110,7 @@ ATTRIBUTES = {
     "predict": "infer inference classify",
     "explain": "why trace interpret",
     "redundancy": "cka filter_similarity redundant_filters",
+    "synthesize": "synthesise deepdream feature_visualization activation_maximization",
     "summary": "info describe summarize summarise",
     "patches": "top_patches top_activations max_activations dataset_examples",
     "list_models": "models zoo networks available_models model_names",

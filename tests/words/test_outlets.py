@@ -79,6 +79,7 @@ CASES = {
     "data": ["{data}", "--show-augmented", "{out}.png"],
     "explain": ["{run}", "{image}"],
     "patches": ["{run}", "{data}", "-o", "{out}.html"],
+    "synthesize": ["{run}", "0", "--steps", "1", "-o", "{out}.html"],
     "summary": ["{run}"],
     "redundancy": ["{run}", "-o", "{out}.html"],
     "models": ["*{odd}*"],
