@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from convscope.conversion.divergence import first_divergence
 from convscope.conversion.draft import MODEL_FILE, Draft
 from convscope.conversion.engine_files import write_engine_file
-from convscope.conversion.parity import ImageEngine, Parity, measure_parity
+from convscope.conversion.parity import FileDifferences, Parity, measure_parity
 from convscope.conversion.rounding import Rounding
-from convscope.conversion.sample_files import write_sample_files
 from convscope.engines import (
     ENGINES,
     Engine,
@@ -95,6 +94,7 @@ def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -
     Of the others, no file is left.
     """
     image_engine = draft.image_engine()
+    of_images = None if image_engine is None else draft.reference.of_images(image_engine)
     tried: list[Candidate] = []
     runners: dict[EngineName, Engine] = {}
     for name in names:
@@ -103,7 +103,7 @@ def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -
             shape = (batch_size, draft.card.in_channels, *draft.card.input_size)
             footprint = measure_footprint(name, path, threads=draft.threads, shape=shape)
             runner = open_engine(name, path, threads=draft.threads)
-            candidate = _compared(name, draft, runner, image_engine)
+            candidate = _compared(name, draft, runner, of_images)
         except (RequestError, WorkError) as error:
             candidate = Candidate(engine=name, problem=str(error))
         else:
@@ -118,16 +118,9 @@ def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -
 
 
 def _compared(
-    name: EngineName, draft: Draft, runner: Engine, image_engine: ImageEngine | None
+    name: EngineName, draft: Draft, runner: Engine, of_images: FileDifferences | None
 ) -> Candidate:
-    with TemporaryDirectory() as samples:
-        parity = measure_parity(
-            draft.net,
-            draft.card,
-            runner,
-            write_sample_files(Path(samples), draft.card.input_size),
-            image_engine=image_engine,
-        )
+    parity = measure_parity(draft.reference, runner, of_images=of_images)
     if not parity.holds:
         return Candidate(engine=name, parity=parity, problem=_disagreement(name, draft, parity))
     golden = probabilities(runner(normalize(draft.golden, draft.card)), draft.card)

@@ -12,8 +12,8 @@ from convscope.card import Card
 from convscope.conversion.image_graph import FITTED, IMAGES, PROBABILITIES, image_graph
 from convscope.conversion.libraries import onnx_library
 from convscope.conversion.network_graph import exportable, network_graph
-from convscope.conversion.parity import ImageEngine
-from convscope.conversion.sample_files import golden_images
+from convscope.conversion.parity import ImageEngine, Reference
+from convscope.conversion.sample_files import golden_images, read_samples
 from convscope.engines import is_installed
 from convscope.models import OpenedModel
 from convscope.version import __version__
@@ -37,6 +37,7 @@ class Draft:
         folder: with the files that are written so far.
         threads: for which engines are opened.
         golden: a few images, whose answers travel along.
+        reference: what PyTorch answers.
     """
 
     opened: OpenedModel
@@ -45,6 +46,7 @@ class Draft:
     folder: Path
     threads: int
     golden: NDArray[np.uint8]
+    reference: Reference
 
     @classmethod
     def of(cls, opened: OpenedModel, folder: Path, *, threads: int) -> "Draft":
@@ -52,7 +54,8 @@ class Draft:
         net, card = exportable(opened.net), opened.card
         network = network_graph(net, (card.in_channels, *card.input_size), len(card.classes))
         _add_metadata(network, opened)
-        draft = cls(opened, net, network, folder, threads, golden_images(card))
+        reference = Reference.of(net, card, read_samples(card))
+        draft = cls(opened, net, network, folder, threads, golden_images(card), reference)
         return draft.with_network(network)
 
     def with_network(self, network: "onnx.ModelProto") -> "Draft":

@@ -19,17 +19,16 @@ from convscope.conversion.costly_layers import Layers, mend
 from convscope.conversion.draft import Draft
 from convscope.conversion.engine_files import write_engine_file
 from convscope.conversion.float_kernels import float_kernels
-from convscope.conversion.parity import Parity, measure_parity, outputs_of
+from convscope.conversion.parity import Parity, Reference, measure_parity, outputs_of
 from convscope.conversion.quantization import Placement, Quantizer
 from convscope.conversion.rounding import Rounding
-from convscope.conversion.sample_files import write_sample_files
 from convscope.engines import FILES, Batch, Engine, EngineName, is_installed, open_engine
 from convscope.engines.footprint import measure_footprint
 from convscope.engines.timing import time_engines
 from convscope.errors import RequestError
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.evaluation.paired import PairedAccuracy
-from convscope.exported.pixels import network_input, normalize
+from convscope.exported.pixels import normalize
 from convscope.exported.probabilities import probabilities
 
 if TYPE_CHECKING:
@@ -197,22 +196,19 @@ def _compared(
     """Measure and compare a quantized network in an engine."""
     card = rounded.card
     outputs, expected = quantization.outputs(run), quantization.expected
-    with TemporaryDirectory() as folder:
-        files = write_sample_files(Path(folder), card.input_size)
-        parity = measure_parity(
-            _OneByOne(run),
-            card,
-            run,
-            files,
-            image_engine=rounded.image_engine() if name == "onnxruntime" else None,
-            tolerance=_BATCH_TOLERANCE,
-        )
-        worst_of_files = _worst_of_files(rounded, run, files)
+    reference = Reference.of(_OneByOne(run), card, rounded.reference.samples)
+    image_engine = rounded.image_engine() if name == "onnxruntime" else None
+    parity = measure_parity(
+        reference,
+        run,
+        of_images=None if image_engine is None else reference.of_images(image_engine),
+        tolerance=_BATCH_TOLERANCE,
+    )
     rounding = Rounding(
         accuracy=PairedAccuracy.of(expected.is_correct, outputs.is_correct),
         agreement=_agreement(outputs, expected),
         worst=float(np.abs(outputs.probabilities - expected.probabilities).max()),
-        worst_of_files=worst_of_files,
+        worst_of_files=rounded.reference.of_files(run).probabilities,
         placement=placement,
         float_layers=layers.kept,
         trials=layers.trials,
@@ -273,18 +269,6 @@ def _evaluated(
 ) -> EvaluationOutputs:
     outputs = torch.from_numpy(np.concatenate([*answers]))
     return compute_metrics(outputs, images.truth, draft.card)
-
-
-def _worst_of_files(draft: Draft, run: Engine, files: Sequence[Path]) -> float:
-    """The largest difference of a probability to float32, from image files on."""
-    worst = 0.0
-    for file in files:
-        given = network_input(file, draft.card)
-        found, expected = (
-            probabilities(answer, draft.card) for answer in (run(given), _in_float(draft, given))
-        )
-        worst = max(worst, float(np.abs(found - expected).max()))
-    return worst
 
 
 def _agreement(found: EvaluationOutputs, expected: EvaluationOutputs) -> float:

@@ -1,8 +1,7 @@
 """Whether an exported network answers as PyTorch does, in the engine that will run it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.card import Card
-from convscope.data.decode import decode_image
-from convscope.data.depth import DecodedImage, to_bytes
-from convscope.data.normalize import normalize
-from convscope.data.resize import resize_image
-from convscope.engines import Engine
-from convscope.exported.pixels import network_input
+from convscope.conversion.sample_files import Sample
+from convscope.engines import Batch, Engine
 from convscope.exported.probabilities import probabilities
 from convscope.forward import main_output
 from convscope.inference import probabilities as torch_probabilities
@@ -43,9 +38,6 @@ _ROUNDING = 0.01  # of a level, in what is normalized
 
 ImageEngine = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Bytes (1, h, w, 3) to the network's input (1, c, height, width), and probabilities."""
-
-_Answer = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]
-"""What training feeds the network, what the exported network feeds it, and the probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,58 +78,115 @@ class Parity:
         return {**asdict(self), **limits}
 
 
+@dataclass(frozen=True)
+class FileDifferences:
+    """The largest differences from image files on; see `Parity`."""
+
+    probabilities: float = 0.0
+    levels: float = 0.0
+    end_to_end: float = 0.0
+
+    def worst(self, other: "FileDifferences") -> "FileDifferences":
+        return FileDifferences(*map(max, astuple(self), astuple(other)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What a network answers in PyTorch: computed once, however many engines are compared with it.
+
+    Attributes:
+        net: in eval mode, on the CPU.
+        batches: of noise and of the samples, normalized, with what the network returns.
+        samples: image files, as they are read on the different ways to the network.
+        given: the probabilities for the input that an exported network makes of each sample.
+        trained: those for the input that training makes of it.
+    """
+
+    net: nn.Module
+    card: Card
+    batches: tuple[tuple[Batch, Batch], ...]
+    samples: tuple[Sample, ...]
+    given: tuple[NDArray[np.float64], ...]
+    trained: tuple[NDArray[np.float64], ...]
+
+    @classmethod
+    def of(cls, net: nn.Module, card: Card, samples: Sequence[Sample]) -> "Reference":
+        """Run the network on the samples, and on noise."""
+        noise = torch.randn(3, card.in_channels, *card.input_size, generator=_generator()).numpy()
+        stack = np.concatenate([*(sample.given for sample in samples), noise])
+        batches = [
+            np.ascontiguousarray(stack[start : start + size])
+            for size in BATCHES
+            for start in range(0, len(stack) - size + 1, size)
+        ]
+        count = len(card.classes)
+        return cls(
+            net=net,
+            card=card,
+            batches=tuple(
+                (batch, outputs_of(net, torch.from_numpy(batch), count).numpy())
+                for batch in batches
+            ),
+            samples=tuple(samples),
+            given=tuple(_probabilities_of(net, card, sample.given) for sample in samples),
+            trained=tuple(_probabilities_of(net, card, sample.trained) for sample in samples),
+        )
+
+    def of_images(self, image_engine: ImageEngine) -> FileDifferences:
+        """Compare the graph that takes images of any size: all but what its engine returns for
+        inputs that are normalized already.
+        """
+        worst = FileDifferences()
+        for sample, predicted in zip(self.samples, self.trained, strict=True):
+            fed, found = image_engine(sample.pixels)
+            expected = _probabilities_of(self.net, self.card, fed)
+            worst = worst.worst(self._differences(sample.whole, fed, found, expected, predicted))
+        return worst
+
+    def of_files(self, engine: Engine) -> FileDifferences:
+        """Compare an engine, which gets the input that an exported network makes of each file."""
+        worst = FileDifferences()
+        for sample, *answers in zip(self.samples, self.given, self.trained, strict=True):
+            found = probabilities(engine(sample.given), self.card)
+            one = self._differences(sample.trained, sample.given, found, *answers)
+            worst = worst.worst(one)
+        return worst
+
+    def _differences(
+        self,
+        usual: Batch,
+        fed: Batch,
+        found: NDArray[Any],
+        expected: NDArray[np.float64],
+        predicted: NDArray[np.float64],
+    ) -> FileDifferences:
+        scale = 255 * np.array(self.card.std).reshape(-1, 1, 1)
+        return FileDifferences(
+            float(np.abs(found - expected).max()),
+            float((np.abs(fed - usual) * scale).max()),
+            float(np.abs(found - predicted).max()),
+        )
+
+
 def measure_parity(
-    net: nn.Module,
-    card: Card,
+    reference: Reference,
     engine: Engine,
-    files: Sequence[Path],
     *,
-    image_engine: ImageEngine | None = None,
+    of_images: FileDifferences | None = None,
     tolerance: float = RTOL,
 ) -> Parity:
-    """Compare a network, in eval mode on the CPU, with its exported form, on files and on noise.
+    """Compare an exported network with its reference, on files and on noise.
 
-    `image_engine` is the graph that takes images of any size, if it is to be compared, too.
+    `of_images` are the differences of the graph that takes images of any size, if there is one.
     """
-    inputs = [network_input(path, card) for path in files]
-    noise = torch.randn(3, card.in_channels, *card.input_size, generator=_generator()).numpy()
-    stack = np.concatenate([*inputs, noise])
-    logits = 0.0
-    for size in BATCHES:
-        for start in range(0, len(stack) - size + 1, size):
-            batch = np.ascontiguousarray(stack[start : start + size])
-            expected = outputs_of(net, torch.from_numpy(batch), len(card.classes)).numpy()
-            logits = max(logits, difference(engine(batch), expected))
-    worst = np.zeros(3)
-    for path, given in zip(files, inputs, strict=True):
-        trained = _trained_input(decode_image(path, card), card)
-        predicted = _probabilities_of(net, card, trained)
-        answers: list[_Answer] = [(trained, given, probabilities(engine(given), card))]
-        if image_engine is not None:
-            whole = decode_image(path)
-            pixels = np.asarray(to_bytes(whole, card.value_range).convert("RGB"))
-            answers.append((_trained_input(whole, card), *image_engine(pixels[None])))
-        for usual, fed, found in answers:
-            differences = (
-                np.abs(found - _probabilities_of(net, card, fed)).max(),
-                (np.abs(fed - usual) * 255 * np.array(card.std).reshape(-1, 1, 1)).max(),
-                np.abs(found - predicted).max(),
-            )
-            worst = np.maximum(worst, differences)
+    logits = max(difference(engine(batch), expected) for batch, expected in reference.batches)
+    worst = reference.of_files(engine).worst(of_images or FileDifferences())
     return Parity(
         logits=logits,
-        probabilities=float(worst[0]),
-        levels=float(worst[1]),
-        end_to_end=float(worst[2]),
+        **asdict(worst),
         tolerance=tolerance,
-        num_files=len(files),
+        num_files=len(reference.samples),
     )
-
-
-def _trained_input(image: DecodedImage, card: Card) -> NDArray[np.float32]:
-    """What training feeds the network, (1, c, height, width)."""
-    pixels = torch.from_numpy(resize_image(image, card).copy())[None]
-    return normalize(pixels, card, channels_last=False).numpy()
 
 
 def _probabilities_of(net: nn.Module, card: Card, fed: NDArray[np.float32]) -> NDArray[np.float64]:
