@@ -49,7 +49,7 @@ def ours(name: str, folder: Path, batch: int, threads: int) -> Run:
         size = default_input(name)[1]
         convscope.export(network(name), path, input_size=size, batch_size=batch, threads=threads)
     exported = ExportedModel.open(path)
-    engine = exported.manifest["engine"]
+    engine = exported.manifest["engines"][0]
     print(f"  ours: {engine}", flush=True)
     return open_engine(engine, exported.file(engine), threads=threads)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from convscope.card import Card as Card
     from convscope.checks.api import check as check
     from convscope.conversion.api import export as export
+    from convscope.conversion.renamed_weights import export_weights as export_weights
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.evaluation.evaluate import evaluate as evaluate
     from convscope.evaluation.predict import predict as predict
@@ -54,6 +55,7 @@ _HOME = {
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",
     "export": "convscope.conversion.api",
+    "export_weights": "convscope.conversion.renamed_weights",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
     "geometry": "convscope.arithmetic",
     "invert": "convscope.synthesis.inversion",
@@ -85,6 +87,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "export_weights",
     "fully_convolutional",
     "geometry",
     "invert",

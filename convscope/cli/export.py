@@ -1,15 +1,14 @@
 """`convscope export`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.table import Table
 
-from convscope.cli.int8_table import int8_lines, int8_table
 from convscope.cli.json_output import print_json
-from convscope.cli.messages import in_flags
 from convscope.cli.options import (
+    SEVERAL,
     ClassNames,
     Flag,
     InputSize,
@@ -23,11 +22,11 @@ from convscope.cli.options import (
     Threads,
     Trust,
 )
-from convscope.conversion.api import Exported
+from convscope.cli.printed_export import print_exported
 from convscope.conversion.api import export as export_model
 from convscope.conversion.renamed_weights import export_weights
-from convscope.errors import RequestError, shell_word
-from convscope.words.screen import Screen, cell
+from convscope.errors import RequestError
+from convscope.words.screen import Screen
 
 
 def export(
@@ -35,6 +34,7 @@ def export(
     /,
     *,
     output: Annotated[str | None, Parameter(alias="-o")] = None,
+    format: Annotated[tuple[str, ...], SEVERAL] = (),  # noqa: A002
     engine: str = "auto",
     model: OwnCode = None,
     trust: Trust = False,
@@ -44,9 +44,11 @@ def export(
     input_size: InputSize = None,
     mean: Mean = None,
     std: Std = None,
+    precision: str | None = None,
     int8: Flag = False,
     calibration: Path | None = None,
     max_drop: float | None = None,
+    fold_filters: Flag = False,
     batch_size: Int = 1,
     threads: Threads = None,
     web: Flag = False,
@@ -65,16 +67,25 @@ def export(
     output
         The folder to write; by default `exported` in the folder of the run, with which predict
         classifies images from then on. hf://user/name is a repository on the Hugging Face hub.
+    format
+        What is written: onnx, which is the default, openvino, ncnn, or torch (model.pt2); or
+        several, as onnx,torch. Each is compared with PyTorch first.
     engine
         Which engine shall run it: onnxruntime, openvino, ncnn, or auto, the fastest of those
         installed that agree.
+    precision
+        Of the numbers that are computed with: float32, the default, bf16, by OpenVINO on a
+        processor that has it, or int8.
     int8
         Compute in 8 bits. What that costs in accuracy is measured and shown.
     calibration
-        A folder of images for --int8, one folder for each class, in place of the run's own.
+        A folder of images for lower precision, one folder for each class, in place of the run's
+        own.
     max_drop
-        Points of accuracy that --int8 may cost, by default 1. Layers that cost too much stay in
-        float32; where that does not help, nothing is written.
+        Points of accuracy that lower precision may cost, by default 1. In 8 bits, layers that cost
+        too much stay in float32; where that does not help, nothing is written.
+    fold_filters
+        Take filters out that make no difference: constant ones, and exact copies of others.
     batch_size
         Images at a time, for which the engines are timed.
     web
@@ -90,24 +101,33 @@ def export(
         library's network loads with strict=True.
     """
     if names is not None:
-        if output is None:
-            raise RequestError("--names needs --output, the file to write.")
-        if web or web_runtime or license or private:
-            raise RequestError("--names writes weights alone; leave out --web and --license.")
-        path = export_weights(
-            run,
-            output,
-            names,
-            model=model,
-            trust=trust,
-            weights=weights,
-            pretrained=pretrained,
-        )
-        Screen().say(f"Wrote {path}, which {names}'s network loads and answers alike.")
+        given = {
+            "`format`": format,
+            "`engine`": engine != "auto",
+            "`class_names`": class_names,
+            "`input_size`": input_size,
+            "`mean`": mean,
+            "`std`": std,
+            "`precision`": precision,
+            "`int8`": int8,
+            "`calibration`": calibration,
+            "`max_drop`": max_drop is not None,
+            "`fold_filters`": fold_filters,
+            "`batch_size`": batch_size != 1,
+            "`threads`": threads,
+            "`web`": web,
+            "`web_runtime`": web_runtime,
+            "`license`": license,
+            "`private`": private,
+        }
+        _refuse(name for name, value in given.items() if value)
+        source = (model, trust, weights, pretrained)
+        _weights_alone(run, output, names, source, json=json)
         return
     exported = export_model(
         run,
         output,
+        format=format or None,
         engine=engine,
         model=model,
         trust=trust,
@@ -117,9 +137,11 @@ def export(
         input_size=input_size,
         mean=mean,
         std=std,
+        precision=precision,
         int8=int8,
         calibration=calibration,
         max_drop=max_drop,
+        fold_filters=fold_filters,
         batch_size=batch_size,
         threads=threads,
         web=web,
@@ -127,61 +149,30 @@ def export(
         license=license,
         private=private,
     )
+    print_exported(exported, json=json)
+
+
+def _refuse(flags: Iterable[str]) -> None:
+    """Raises RequestError for flags that `--names` would ignore."""
+    if given := [*flags]:
+        raise RequestError(f"`names` writes weights alone; leave out {', '.join(given)}.")
+
+
+def _weights_alone(
+    run: str,
+    output: str | None,
+    names: str,
+    source: tuple[str | None, bool, str | None, bool],
+    *,
+    json: bool,
+) -> None:
+    model, trust, weights, pretrained = source
+    if output is None:
+        raise RequestError("`names` needs `output`, the file to write.")
+    path = export_weights(
+        run, output, names, model=model, trust=trust, weights=weights, pretrained=pretrained
+    )
     if json:
-        print_json(_facts(exported))
+        print_json({"path": str(path), "names": names})
         return
-    screen = Screen()
-    screen.print(int8_table(exported) if exported.precision == "int8" else _table(exported))
-    for line in int8_lines(exported):
-        screen.say(line)
-    if exported.url:
-        screen.say(f"Sent {exported.path} to {exported.url}.")
-    else:
-        path = shell_word(exported.path)
-        screen.say(f"Wrote {exported.path}. Next: convscope predict {path} IMAGE")
-    if exported.page is not None:
-        folder = shell_word(exported.page)
-        screen.say(
-            f"The page: python -m http.server 8000 --bind 127.0.0.1 --directory {folder}, "
-            "then open http://localhost:8000"
-        )
-    errors = Screen(stderr=True)
-    for note in exported.notes:
-        errors.say(in_flags(note))
-
-
-def _facts(exported: Exported) -> dict[str, object]:
-    return {
-        "path": str(exported.path),
-        "url": exported.url,
-        "engine": exported.engine,
-        "engines": {one.engine: one.to_dict() for one in exported.candidates},
-        "page": None if exported.page is None else str(exported.page),
-        "notes": [in_flags(note) for note in exported.notes],
-    }
-
-
-def _table(exported: Exported) -> Table:
-    table = Table("engine", box=None, pad_edge=False)
-    titles = ("p50", "p95", "rounds", "images/s", "load", "memory", "size", "difference")
-    for title in (*titles, "from files"):
-        table.add_column(title, justify="right")
-    for candidate in exported.candidates:
-        times, parity, costs = candidate.times, candidate.parity, candidate.footprint
-        assert times is not None  # it agrees, and so it was timed
-        assert parity is not None
-        assert costs is not None
-        cells = [
-            candidate.engine,
-            f"{times.p50 * 1000:.2f} ms",
-            f"{times.p95 * 1000:.2f} ms",
-            f"{times.fastest_round * 1000:.2f}-{times.slowest_round * 1000:.2f} ms",
-            f"{times.rate:.0f}",
-            f"{costs.load:.2f} s",
-            "" if costs.memory is None else f"{costs.memory / 1e6:.0f} MB",
-            f"{costs.size / 1e6:.1f} MB",
-            f"{parity.logits:.0e}",
-            f"{parity.end_to_end:.0e}",
-        ]
-        table.add_row(*map(cell, cells))
-    return table
+    Screen().say(f"Wrote {path}, which {names}'s network loads and answers alike.")

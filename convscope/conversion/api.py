@@ -1,22 +1,22 @@
 """`export`: a network for other programs, in a folder of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from convscope.conversion.calibration import calibration_images
-from convscope.conversion.candidates import Candidate, choose_engines, try_engines
-from convscope.conversion.draft import Draft
-from convscope.conversion.int8 import MAX_DROP, check_int8, not_faster, quantize
+from convscope.conversion.candidates import Candidate
+from convscope.conversion.converted import convert
+from convscope.conversion.formats import FormatName
 from convscope.conversion.manifest import write_all
+from convscope.conversion.parity import Parity
 from convscope.conversion.publication import Publication
+from convscope.conversion.settings import ExportSettings
 from convscope.conversion.web_page import PAGE, write_page
 from convscope.conversion.web_runtime import find_runtime
 from convscope.engines import EngineName
-from convscope.errors import RequestError, WorkError
+from convscope.errors import RequestError
 from convscope.exported.folder import new_folder
 from convscope.exported.of_run import OF_RUN
 from convscope.hub import is_hub
@@ -38,7 +38,10 @@ class Exported:
         notes: what is worth telling.
         page: the folder of the page for browsers; None without one.
         url: of the repository on the hub; empty without one.
-        precision: of the numbers that the engines compute with, "float32" or "int8".
+        precision: of the numbers that the engines compute with: "float32", "bf16" or "int8".
+        formats: what was written.
+        torch: how exactly `model.pt2` agrees with PyTorch; None where it was not asked for.
+        folded: by layer, how many filters were taken out; None where that was not asked for.
     """
 
     path: Path
@@ -47,11 +50,14 @@ class Exported:
     page: Path | None = None
     url: str = ""
     precision: str = "float32"
+    formats: tuple[FormatName, ...] = ("onnx",)
+    torch: Parity | None = None
+    folded: Mapping[str, int] | None = None
 
     @property
-    def engine(self) -> EngineName:
-        """The fastest engine."""
-        return self.candidates[0].engine
+    def engine(self) -> EngineName | None:
+        """The fastest engine; None for what PyTorch alone runs."""
+        return self.candidates[0].engine if self.candidates else None
 
 
 @takes_synonyms
@@ -59,6 +65,7 @@ def export(
     run: ModelLike,
     output: str | Path | None = None,
     *,
+    format: str | Sequence[str] | None = None,  # noqa: A002 -- the word of the command line
     model: str | nn.Module | None = None,
     trust: bool = False,
     weights: WeightsSource | None = None,
@@ -68,9 +75,11 @@ def export(
     mean: PerChannel | None = None,
     std: PerChannel | None = None,
     engine: EngineName | str = "auto",
+    precision: str | None = None,
     int8: bool = False,
     calibration: str | Path | None = None,
     max_drop: float | None = None,
+    fold_filters: bool = False,
     batch_size: int = 1,
     threads: int | None = None,
     web: bool = False,
@@ -91,14 +100,25 @@ def export(
     `run` is a run, or a network as for `predict`; one with random weights is exported as well.
 
     Args:
+        format: what is written: "onnx", the default; "openvino", `model.xml` and `images.xml` in
+            place of these two; "ncnn", `model.ncnn.param`; "torch", `model.pt2`, which
+            `torch.export.load` reads; or several, with commas. Core ML and LiteRT are refused, for
+            they cannot be compared here. For a run, a folder without ONNX is by default
+            `exported-openvino` and so on.
         engine: which engine shall run it; "auto" times all that are installed, for batches of
             `batch_size` and `threads` threads, and takes the fastest that agrees.
+        precision: of the numbers that the engine computes with: "float32", "bf16" or "int8". In
+            bf16, OpenVINO computes, its format is the default, and the processor must be able to;
+            outputs may then differ from PyTorch's by 5% of the largest one. Accuracy is measured
+            for it as for `int8`, which is the same as `precision="int8"`.
         int8: whether it computes in 8 bits. What that costs is measured on validation images of the
             run, in each engine: of those whose accuracy stays, the fastest is taken. Where it drops
             by more than `max_drop` points (by default 1), layers that cost most stay in float32.
             By default the folder is then `exported-int8`.
         calibration: a folder of images for that, one folder for each class, where the run's own
             shall not be taken, or there is no run.
+        fold_filters: take filters out that make no difference, constant ones and exact copies, and
+            let the layers behind them do without: the same function but for rounding.
         web: add the folder `web`, a page that classifies images in the browser. npm brings ONNX
             Runtime Web for it, once.
         web_runtime: the npm package's folder, where npm shall bring nothing; it implies `web`.
@@ -109,52 +129,65 @@ def export(
     exporter cannot follow, WorkError where the exported network answers differently; the message
     names the first layer that does, or the layers that cost most.
     """
-    engines = choose_engines(engine)
-    if int8 or calibration is not None or max_drop is not None:
-        engines = check_int8(engines, max_drop, is_wanted=int8)
-    publication = _publication(output, license, private=private)
+    settings = ExportSettings.asked(
+        format=format,
+        engine=engine,
+        precision=precision,
+        int8=int8,
+        calibration=calibration,
+        max_drop=max_drop,
+        fold_filters=fold_filters,
+        batch_size=batch_size,
+        threads=threads,
+    )
+    publication = _publication(output, license, settings, private=private)
     has_page = web or web_runtime is not None
+    if has_page and "onnx" not in settings.formats:
+        raise RequestError("The page of `web` runs ONNX: add onnx to `format`.")
     runtime = find_runtime(None if web_runtime is None else Path(web_runtime)) if has_page else None
-    settings = InputSettings(input_size=input_size, mean=mean, std=std)
+    inputs = InputSettings(input_size=input_size, mean=mean, std=std)
     opened = open_model(
         run,
         weights=named_weights(run, weights, pretrained=pretrained),
-        input_size=settings.size,
-        settings=settings,
+        input_size=inputs.size,
+        settings=inputs,
         class_names=None if class_names is None else parse_class_names(class_names),
         consent=Consent(model, trust),
     )
     opened = publication.prepared(opened) if publication else opened
-    of_run = OF_RUN + "-int8" * int8
-    path = publication.folder if publication else _folder_for(opened, output, of_run)
-    images = calibration_images(opened, calibration) if int8 else None
+    path = publication.folder if publication else _folder_for(opened, output, settings)
+    images = settings.images(opened)
     with new_folder(path) as folder:
-        draft = Draft.of(opened, folder, threads=threads or torch.get_num_threads())
-        tried = try_engines(engines, draft, batch_size=batch_size)
-        problems = [one.problem for one in tried if one.problem]
-        agreeing = _agreeing(tried, problems)
-        if images is not None:
-            limit = MAX_DROP if max_drop is None else max_drop
-            draft, tried = quantize(draft, agreeing, images, max_drop=limit, batch_size=batch_size)
-            problems += [one.problem for one in tried if one.problem]
-            in_float, agreeing = agreeing, _agreeing(tried, problems)
-            problems += not_faster(agreeing, in_float)
-        precision = "int8" if int8 else "float32"
-        write_all(draft, agreeing, publication, precision=precision)
+        converted = convert(opened, folder, settings, images)
+        write_all(converted, settings, publication)
         if runtime is not None:
-            write_page(folder, opened.name, draft.card, runtime)
-    page = None if runtime is None else path / PAGE
-    url = publication.upload() if publication else ""
-    return Exported(path, agreeing, (*_notes(opened), *problems), page, url, precision)
+            write_page(folder, opened.name, opened.card, runtime)
+    return Exported(
+        path,
+        converted.candidates,
+        (*_notes(opened), *converted.problems),
+        None if runtime is None else path / PAGE,
+        publication.upload() if publication else "",
+        settings.precision,
+        settings.formats,
+        converted.torch,
+        converted.draft.folded if fold_filters else None,
+    )
 
 
 def _publication(
     output: str | Path | None,
     license: str | None,  # noqa: A002
+    settings: ExportSettings,
     *,
     private: bool,
 ) -> Publication | None:
     if isinstance(output, str) and is_hub(output):
+        if not settings.engines:
+            raise RequestError(
+                "A repository on the hub is for `convscope predict`, and PyTorch's format is "
+                "not: add onnx to `format`."
+            )
         return Publication.asked(output, license, private=private)
     if license is not None or private:
         raise RequestError(
@@ -164,15 +197,7 @@ def _publication(
     return None
 
 
-def _agreeing(tried: Sequence[Candidate], problems: Sequence[str]) -> tuple[Candidate, ...]:
-    """Those that may be kept, the fastest first. Raises WorkError where there is none."""
-    found = sorted((one for one in tried if not one.problem), key=lambda one: one.seconds)
-    if not found:
-        raise WorkError(f"{' '.join(problems)} Nothing was written.")
-    return tuple(found)
-
-
-def _folder_for(opened: OpenedModel, output: str | Path | None, of_run: str) -> Path:
+def _folder_for(opened: OpenedModel, output: str | Path | None, settings: ExportSettings) -> Path:
     if output is not None:
         return Path(output).expanduser()
     if opened.run is None:
@@ -180,7 +205,7 @@ def _folder_for(opened: OpenedModel, output: str | Path | None, of_run: str) -> 
             f"{opened.name} is no run, into whose folder it could be exported. Name a folder by "
             "`output`."
         )
-    return opened.run.path / of_run
+    return opened.run.path / (OF_RUN + settings.suffix)
 
 
 def _notes(opened: OpenedModel) -> list[str]:

@@ -40,13 +40,20 @@ class CalibrationImages:
         calibration: those from which the ranges of the activations are taken.
         measured: others, on which accuracy is measured.
         truth: of the latter: (n,) indices of classes, or (n, classes) where there may be several.
-        description: which images these are.
+        calibrated_on: which images the first are, in words.
+        measured_on: which images the others are.
     """
 
     calibration: NDArray[np.uint8]
     measured: NDArray[np.uint8]
     truth: NDArray[Any]
-    description: str
+    calibrated_on: str
+    measured_on: str
+
+    @property
+    def description(self) -> str:
+        """A sentence on both."""
+        return f"Calibrated on {self.calibrated_on}; accuracy on {self.measured_on}."
 
 
 def calibration_images(opened: OpenedModel, folder: str | Path | None) -> CalibrationImages:
@@ -66,7 +73,7 @@ def calibration_images(opened: OpenedModel, folder: str | Path | None) -> Calibr
             f"{opened.name} is no run, and has no images to be calibrated on for `int8`. Name a "
             "folder of images, one folder for each class, by `calibration`."
         )
-    calibration, measured, said = _divided(dataset)
+    calibration, measured, *said = _divided(dataset)
     chosen = np.concatenate([calibration, measured])
     loaded = load_images(dataset.subset(chosen, "test"), opened.card, workers=os.cpu_count() or 1)
     readable = loaded.dataset.indices("test")
@@ -83,7 +90,7 @@ def calibration_images(opened: OpenedModel, folder: str | Path | None) -> Calibr
         ]
     )
     return CalibrationImages(
-        pixels[: len(first)], pixels[len(first) :], loaded.dataset.truth(second), said
+        pixels[: len(first)], pixels[len(first) :], loaded.dataset.truth(second), *said
     )
 
 
@@ -109,8 +116,8 @@ def _of_folder(folder: str | Path, card: Card) -> Dataset:
     return match_classes(dataset, card.classes)
 
 
-def _divided(dataset: Dataset) -> tuple[Indices, Indices, str]:
-    """Which images to calibrate on, which to measure on, and a sentence on both."""
+def _divided(dataset: Dataset) -> tuple[Indices, Indices, str, str]:
+    """Which images to calibrate on, which to measure on, and both in words."""
     train, val, test = (dataset.indices(split) for split in ("train", "val", "test"))
     if len(train) and (len(val) or len(test)):
         others, name = (val, "validation") if len(val) else (test, "test")
@@ -124,11 +131,12 @@ def _divided(dataset: Dataset) -> tuple[Indices, Indices, str]:
         calibration, others = order[:count], order[count:]
         kinds = f"{len(order):,} images", f"the {len(others):,} others"
     measured = _stratified(dataset, others)[:NUM_MEASURED]
-    said = (
-        f"Calibrated on {len(calibration):,} of {kinds[0]} of {dataset.name}; accuracy on "
-        f"{len(measured):,} of {kinds[1]}."
+    return (
+        calibration,
+        measured,
+        f"{len(calibration):,} of {kinds[0]} of {dataset.name}",
+        f"{len(measured):,} of {kinds[1]}",
     )
-    return calibration, measured, said
 
 
 def _stratified(dataset: Dataset, indices: Indices) -> Indices:

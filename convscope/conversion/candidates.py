@@ -45,7 +45,7 @@ class Candidate:
         footprint: what it costs a process that does nothing else; None likewise.
         golden: its probabilities for the draft's golden images; None for one that does not agree.
         problem: what is wrong with it; empty for one that agrees.
-        rounding: what 8 bits cost it; None in float32.
+        rounding: what 8 or 16 bits cost it; None in float32.
     """
 
     engine: EngineName
@@ -65,7 +65,14 @@ class Candidate:
         """The candidate as values of JSON."""
         parts = (self.parity, self.times, self.footprint)
         facts = {name: value for part in parts if part for name, value in part.to_dict().items()}
-        return facts if self.rounding is None else {**facts, "int8": self.rounding.to_dict()}
+        return (
+            facts
+            if self.rounding is None
+            else {
+                **facts,
+                self.rounding.precision: self.rounding.to_dict(),
+            }
+        )
 
 
 def choose_engines(engine: str) -> Sequence[EngineName]:
@@ -99,7 +106,7 @@ def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -
     runners: dict[EngineName, Engine] = {}
     for name in names:
         try:
-            path = write_engine_file(name, draft.folder, draft.network)
+            path = write_engine_file(name, draft.folder, draft.graph)
             shape = (batch_size, draft.card.in_channels, *draft.card.input_size)
             footprint = measure_footprint(name, path, threads=draft.threads, shape=shape)
             runner = open_engine(name, path, threads=draft.threads)
@@ -145,7 +152,12 @@ def _disagreement(name: EngineName, draft: Draft, parity: Parity) -> str:
 
     try:
         layer = first_divergence(
-            draft.net, draft.network, images, open_part, tolerance=parity.tolerance
+            draft.net,
+            draft.graph,
+            images,
+            open_part,
+            tolerance=parity.tolerance,
+            without=draft.changed,
         )
     except (RequestError, WorkError):  # a part may be what an engine cannot run
         layer = None

@@ -1,6 +1,6 @@
 """Which layer is the first whose exported form answers differently."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,13 +22,20 @@ def first_divergence(
     open_model: "Callable[[onnx.ModelProto], Engine]",
     *,
     tolerance: float,
+    without: Collection[str] = (),
 ) -> str | None:
     """The name of the first layer whose output for `images` differs; None if none does.
 
     The graph is cut behind one layer after the other, as a binary search, and run in the engine.
+    Layers that are named in `without` are left out.
     """
     expected = _outputs_of_layers(net, images)
-    layers = [name for node in model.graph.node for name in node.output if name in expected]
+    layers = [
+        name
+        for node in model.graph.node
+        for name in node.output
+        if name in expected and name not in without
+    ]
     extractor: Any = onnx_library().utils.Extractor(model)
 
     def differs(layer: str) -> bool:

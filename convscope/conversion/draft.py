@@ -1,6 +1,7 @@
 """The folder of an exported network while it is written and compared."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card
+from convscope.conversion.batch_norm import check_folded
 from convscope.conversion.image_graph import FITTED, IMAGES, PROBABILITIES, image_graph
 from convscope.conversion.libraries import onnx_library
 from convscope.conversion.network_graph import exportable, network_graph
 from convscope.conversion.parity import ImageEngine, Reference
+from convscope.conversion.redundant_filters import fold_filters
 from convscope.conversion.sample_files import golden_images, read_samples
 from convscope.engines import is_installed
 from convscope.models import OpenedModel
@@ -33,30 +36,43 @@ class Draft:
     Attributes:
         opened: the network and what is known of it, as it was handed over.
         net: a copy in eval mode, float32 on the CPU.
-        network: the same as ONNX.
         folder: with the files that are written so far.
         threads: for which engines are opened.
         golden: a few images, whose answers travel along.
         reference: what PyTorch answers.
+        network: the same as ONNX; None where that is not written.
+        folded: by layer, how many filters were taken out of it, for they make no difference.
+        changed: names of the values in it that have fewer channels by that.
     """
 
     opened: OpenedModel
     net: nn.Module
-    network: "onnx.ModelProto"
     folder: Path
     threads: int
     golden: NDArray[np.uint8]
     reference: Reference
+    network: "onnx.ModelProto | None" = None
+    folded: Mapping[str, int] = field(default_factory=dict[str, int])
+    changed: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, opened: OpenedModel, folder: Path, *, threads: int) -> "Draft":
-        """Write the two ONNX files. Raises NetworkError where the network cannot be written."""
+        """Ask the network for its answers; nothing is written yet."""
         net, card = exportable(opened.net), opened.card
-        network = network_graph(net, (card.in_channels, *card.input_size), len(card.classes))
-        _add_metadata(network, opened)
         reference = Reference.of(net, card, read_samples(card))
-        draft = cls(opened, net, network, folder, threads, golden_images(card), reference)
-        return draft.with_network(network)
+        return cls(opened, net, folder, threads, golden_images(card), reference)
+
+    def as_onnx(self, *, fold: bool = False) -> "Draft":
+        """Write the two ONNX files, without redundant filters if they are to be folded.
+
+        Raises NetworkError where the network cannot be written.
+        """
+        card = self.card
+        network = network_graph(self.net, (card.in_channels, *card.input_size), len(card.classes))
+        _add_metadata(network, self.opened)
+        folded, changed = fold_filters(network) if fold else ({}, frozenset[str]())
+        check_folded(network)
+        return replace(self.with_network(network), folded=folded, changed=changed)
 
     def with_network(self, network: "onnx.ModelProto") -> "Draft":
         """Write the two ONNX files anew, from another graph."""
@@ -64,6 +80,12 @@ class Draft:
         images = image_graph(network, self.card)
         (self.folder / IMAGES_FILE).write_bytes(images.SerializeToString())
         return replace(self, network=network)
+
+    @property
+    def graph(self) -> "onnx.ModelProto":
+        """The network as ONNX, once that is written."""
+        assert self.network is not None
+        return self.network
 
     @property
     def card(self) -> Card:

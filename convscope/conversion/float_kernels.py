@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from convscope.conversion.libraries import onnx_library
-from convscope.engines import EngineName
+from convscope.engines import EngineName, Precision
 
 _MOVES = frozenset((
     "Cast", "Concat", "Constant", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "ReorderInput",
@@ -26,16 +26,16 @@ _OPENVINO_MOVES = frozenset((
 _INTEGERS = ("u8", "i8", "i32", "i64", "boolean")
 
 
-def float_kernels(engine: EngineName, path: Path) -> tuple[str, ...]:
+def float_kernels(engine: EngineName, path: Path, precision: Precision = "int8") -> tuple[str, ...]:
     """The operations that are computed in float32, each as "name (operation)", in their order.
 
-    Rounding to 8 bits and back, and what only moves numbers, is not counted.
+    Rounding to lower precision and back, and what only moves numbers, is not counted.
     """
     match engine:
         case "onnxruntime":
             return _in_onnxruntime(path)
         case "openvino":
-            return _in_openvino(path)
+            return _in_openvino(path, precision)
         case "ncnn":
             return ()  # nothing is quantized for it
 
@@ -60,16 +60,17 @@ def _in_onnxruntime(path: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _in_openvino(path: Path) -> tuple[str, ...]:
+def _in_openvino(path: Path, precision: Precision) -> tuple[str, ...]:
     core: Any = import_module("openvino").Core()
-    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    settings = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32"}
+    lower = "bf16" if precision == "bf16" else None
     compiled: Any = core.compile_model(core.read_model(str(path)), "CPU", settings)
     found: list[str] = []
     for operation in compiled.get_runtime_model().get_ordered_ops():
         facts = operation.get_rt_info()
         kind = facts["layerType"].astype(str)
-        precision = facts["runtimePrecision"].astype(str)
-        if kind not in _OPENVINO_MOVES and precision not in _INTEGERS:
+        computed = facts["runtimePrecision"].astype(str)
+        if kind not in _OPENVINO_MOVES and computed not in (*_INTEGERS, lower):
             names = facts["originalLayersNames"].astype(str).split(",")
             found.append(f"{names[0] or operation.get_friendly_name()} ({kind})")
     return tuple(found)

@@ -1,7 +1,7 @@
 """The network in 8 bits: kept in the engines in which its accuracy stays."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,23 +10,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convscope.conversion.accuracy import ImageAnswers, normalized
 from convscope.conversion.calibration import CalibrationImages
 from convscope.conversion.candidates import Candidate, remove_files
 from convscope.conversion.costly_layers import Layers, mend
 from convscope.conversion.draft import Draft
 from convscope.conversion.engine_files import write_engine_file
 from convscope.conversion.float_kernels import float_kernels
-from convscope.conversion.parity import Parity, Reference, measure_parity, outputs_of
+from convscope.conversion.parity import Parity, Reference, measure_parity
 from convscope.conversion.quantization import Placement, Quantizer
 from convscope.conversion.rounding import Rounding
-from convscope.engines import FILES, Batch, Engine, EngineName, is_installed, open_engine
+from convscope.engines import FILES, Engine, EngineName, is_installed, open_engine
 from convscope.engines.footprint import measure_footprint
 from convscope.engines.timing import time_engines
 from convscope.errors import RequestError
-from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.evaluation.paired import PairedAccuracy
 from convscope.exported.pixels import normalize
 from convscope.exported.probabilities import probabilities
@@ -43,8 +42,6 @@ PLACEMENTS: dict[EngineName, tuple[Placement, ...]] = {
 }
 """What is tried in each engine that computes in 8 bits."""
 
-_AT_ONCE = 32
-
 _BATCH_TOLERANCE = 0.02
 """Kernels for batches may round otherwise: of the largest output."""
 
@@ -55,35 +52,19 @@ class _Quantization:
 
     draft: Draft
     quantizer: Quantizer
-    images: CalibrationImages
-    expected: EvaluationOutputs
+    answers: ImageAnswers
     max_drop: float
     batch_size: int
 
-    def outputs(self, run: Engine) -> EvaluationOutputs:
-        """What an engine answers for the images."""
-        batches = _normalized(self.images.measured, self.draft)
-        return _evaluated(map(run, batches), self.images, self.draft)
-
     def accuracy(self, run: Engine) -> PairedAccuracy:
-        return PairedAccuracy.of(self.expected.is_correct, self.outputs(run).is_correct)
+        return self.answers.accuracy(self.answers.of_engine(run))
 
     def open_model(self, model: "onnx.ModelProto") -> Engine:
         return open_engine("onnxruntime", model.SerializeToString(), threads=self.draft.threads)
 
 
-def check_int8(
-    engines: Sequence[EngineName], max_drop: float | None, *, is_wanted: bool
-) -> Sequence[EngineName]:
-    """Those of the engines that compute in 8 bits.
-
-    Raises RequestError where there is none, for an impossible drop, and where its settings are
-    given and `int8` is not.
-    """
-    if not is_wanted:
-        raise RequestError("`calibration` and `max_drop` are for `int8`.")
-    if max_drop is not None and not 0 <= max_drop <= 100:
-        raise RequestError(f"`max_drop` is {max_drop:g}; it may be 0 to 100 points of accuracy.")
+def check_int8(engines: Sequence[EngineName]) -> Sequence[EngineName]:
+    """Those of the engines that compute in 8 bits. Raises RequestError where there is none."""
     found: list[EngineName] = [name for name in engines if name in PLACEMENTS]
     if not found:
         raise RequestError(
@@ -111,13 +92,11 @@ def quantize(
 
     Raises WorkError where that does not help.
     """
-    batches = list(_normalized(images.calibration, draft))
-    expected = (_in_float(draft, batch) for batch in _normalized(images.measured, draft))
+    batches = list(normalized(images.calibration, draft))
     quantization = _Quantization(
         draft=draft,
-        quantizer=Quantizer.calibrate(draft.network, batches),
-        images=images,
-        expected=_evaluated(expected, images, draft),
+        quantizer=Quantizer.calibrate(draft.graph, batches),
+        answers=ImageAnswers.of(draft, images),
         max_drop=max_drop,
         batch_size=batch_size,
     )
@@ -173,12 +152,13 @@ def _best(
 
 
 def not_faster(rounded: Sequence[Candidate], floats: Sequence[Candidate]) -> list[str]:
-    """A sentence if 8 bits bring no speed; both are sorted, the fastest first."""
+    """A sentence if lower precision brings no speed; both are sorted, the fastest first."""
     if rounded[0].seconds < floats[0].seconds:
         return []
     before, after = floats[0], rounded[0]
+    bits = "8 bits" if after.rounding is None or after.rounding.precision == "int8" else "bf16"
     slower = (
-        f"In 8 bits the network is not faster here: {1000 * after.seconds:.2f} ms a batch, in "
+        f"In {bits} the network is not faster here: {1000 * after.seconds:.2f} ms a batch, in "
         f"float32 {1000 * before.seconds:.2f} ms in {before.engine}."
     )
     return [slower]
@@ -195,7 +175,8 @@ def _compared(
 ) -> Candidate:
     """Measure and compare a quantized network in an engine."""
     card = rounded.card
-    outputs, expected = quantization.outputs(run), quantization.expected
+    answers = quantization.answers
+    found = answers.of_engine(run)
     reference = Reference.of(_OneByOne(run), card, rounded.reference.samples)
     image_engine = rounded.image_engine() if name == "onnxruntime" else None
     parity = measure_parity(
@@ -205,15 +186,16 @@ def _compared(
         tolerance=_BATCH_TOLERANCE,
     )
     rounding = Rounding(
-        accuracy=PairedAccuracy.of(expected.is_correct, outputs.is_correct),
-        agreement=_agreement(outputs, expected),
-        worst=float(np.abs(outputs.probabilities - expected.probabilities).max()),
+        precision="int8",
+        accuracy=answers.accuracy(found),
+        agreement=answers.agreement(found),
+        worst=answers.worst(found),
         worst_of_files=rounded.reference.of_files(run).probabilities,
         placement=placement,
         float_layers=layers.kept,
         trials=layers.trials,
         float_kernels=float_kernels(name, path),
-        images=quantization.images.description,
+        images=answers.images.description,
     )
     shape = (quantization.batch_size, card.in_channels, *card.input_size)
     return Candidate(
@@ -228,6 +210,7 @@ def _compared(
 
 def _problem(name: EngineName, parity: Parity, rounding: Rounding, max_drop: float) -> str:
     """Why a quantized network is not kept; empty if it is."""
+    assert rounding.accuracy is not None
     if -100 * rounding.accuracy.change > max_drop:
         return (
             f"In {name} 8 bits cost too much accuracy ({rounding.accuracy}; `max_drop` is "
@@ -252,26 +235,3 @@ class _OneByOne(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         answers = [self._run(image[None].numpy()) for image in images.contiguous()]
         return torch.from_numpy(np.concatenate(answers))
-
-
-def _normalized(pixels: NDArray[np.uint8], draft: Draft) -> Iterator[Batch]:
-    for start in range(0, len(pixels), _AT_ONCE):
-        yield normalize(pixels[start : start + _AT_ONCE], draft.card)
-
-
-def _in_float(draft: Draft, batch: Batch) -> Batch:
-    """What PyTorch answers."""
-    return outputs_of(draft.net, torch.from_numpy(batch), len(draft.card.classes)).numpy()
-
-
-def _evaluated(
-    answers: Iterator[Batch], images: CalibrationImages, draft: Draft
-) -> EvaluationOutputs:
-    outputs = torch.from_numpy(np.concatenate([*answers]))
-    return compute_metrics(outputs, images.truth, draft.card)
-
-
-def _agreement(found: EvaluationOutputs, expected: EvaluationOutputs) -> float:
-    """The share of images with the same answer."""
-    is_same = found.predicted == expected.predicted
-    return float((is_same if is_same.ndim == 1 else is_same.all(1)).mean())

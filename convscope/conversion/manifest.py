@@ -1,13 +1,12 @@
 """What makes a folder an exported network: manifest, card, README, and how exactly it agrees."""
 
-from collections.abc import Sequence
-
 import torch
 
-from convscope.conversion.candidates import Candidate
+from convscope.conversion.converted import Converted
 from convscope.conversion.draft import Draft
 from convscope.conversion.publication import Publication
 from convscope.conversion.readme import readme
+from convscope.conversion.settings import ExportSettings
 from convscope.engines import EngineName, installed_version
 from convscope.exported.folder import ExportedModel, digest_of, write_manifest
 from convscope.exported.golden import GOLDEN, write_golden
@@ -18,23 +17,21 @@ PARITY_FILE, README_FILE = "parity.json", "README.md"
 
 
 def write_all(
-    draft: Draft,
-    candidates: Sequence[Candidate],
-    publication: Publication | None = None,
-    *,
-    precision: str = "float32",
+    converted: Converted, settings: ExportSettings, publication: Publication | None = None
 ) -> None:
-    """Complete the folder of a draft for the engines that agree, the fastest first.
+    """Complete the folder of a draft.
 
     For the hub, the README is a model card, and the weights are added.
     """
+    draft, candidates = converted.draft, converted.candidates
     folder, opened = draft.folder, draft.opened
     engines: list[EngineName] = [one.engine for one in candidates]
-    parity = {one.engine: one.to_dict() for one in candidates}
-    (folder / PARITY_FILE).write_text(to_json(parity, indent=1) + "\n", "utf-8")
+    (folder / PARITY_FILE).write_text(to_json(converted.parity(), indent=1) + "\n", "utf-8")
     answers = {one.engine: one.golden for one in candidates if one.golden is not None}
-    write_golden(folder / GOLDEN, draft.golden, answers)
-    text = readme(opened.name, draft.card, engines[0])
+    if answers:
+        write_golden(folder / GOLDEN, draft.golden, answers)
+    names = {path.name for path in folder.iterdir()}
+    text = readme(opened.name, draft.card, settings.formats, names, engines, settings.precision)
     if publication is not None:
         text = publication.model_card(text, opened)
         publication.write_weights(folder, opened)
@@ -43,9 +40,10 @@ def write_all(
     manifest = {
         "version": 1,
         "name": opened.name,
-        "engine": engines[0],
+        **({"engine": engines[0]} if engines else {}),
         "engines": engines,
-        "precision": precision,
+        "formats": settings.formats,
+        "precision": settings.precision,
         "threads": draft.threads,
         "files": {name: digest_of(folder / name) for name in names},
         "weights": _digest_of_weights(draft),
@@ -56,7 +54,8 @@ def write_all(
         },
     }
     write_manifest(folder, manifest, draft.card)
-    ExportedModel.open(folder).file(engines[0])
+    for engine in engines[:1]:
+        ExportedModel.open(folder).file(engine)
 
 
 def _digest_of_weights(draft: Draft) -> str:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.conversion import single_operations
+from convscope.conversion.batch_norm import fold_batch_norm
 from convscope.conversion.layer_names import name_by_layer
 from convscope.conversion.libraries import onnx_library, onnxscript_library
 from convscope.conversion.lrn import lrn_as_one_operation
@@ -32,7 +33,7 @@ _LIMIT = 2**31 - 2**20
 """Bytes of a file: what protobuf, and so ONNX, holds in one."""
 
 
-class _Logits(nn.Module):
+class Logits(nn.Module):
     """The network in eval mode, float32 on the CPU, of whose outputs the logits are returned."""
 
     def __init__(self, net: nn.Module, num_classes: int) -> None:
@@ -55,6 +56,11 @@ def exportable(net: nn.Module) -> nn.Module:
     return copied
 
 
+def batch_dimension() -> Any:
+    """The number of images, which is free."""
+    return torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
+
+
 def network_graph(
     net: nn.Module, input_shape: tuple[int, int, int], num_classes: int
 ) -> "onnx.ModelProto":
@@ -68,14 +74,13 @@ def network_graph(
     onnx = onnx_library()
     onnxscript_library()
     images = torch.zeros(2, *input_shape)  # of one image, the exporter would make a constant
-    batch = torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
     try:
         with _quiet(), lrn_as_one_operation():
             program: Any = torch.onnx.export(
-                _Logits(net, num_classes),
+                Logits(net, num_classes),
                 (images,),
                 dynamo=True,
-                dynamic_shapes=({0: batch},),
+                dynamic_shapes=({0: batch_dimension()},),
                 input_names=[INPUT],
                 output_names=[LOGITS],
                 opset_version=OPSET,
@@ -86,7 +91,7 @@ def network_graph(
     except NetworkError:
         raise
     except Exception as error:
-        raise NetworkError(_not_exported(error)) from error
+        raise NetworkError(not_exported(error)) from error
     name_by_layer(program.model, prefix="net.")
     size = sum(value.const_value.nbytes for value in program.model.graph.initializers.values())
     if size > _LIMIT:
@@ -95,6 +100,7 @@ def network_graph(
     if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise NetworkError(_FROZEN)
     _refuse_training(model)
+    fold_batch_norm(model)
     onnx.checker.check_model(model)
     return model
 
@@ -116,7 +122,8 @@ _FROZEN = (
 )
 
 
-def _not_exported(error: Exception) -> str:
+def not_exported(error: Exception) -> str:
+    """Why PyTorch's exporter failed, in a sentence."""
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__

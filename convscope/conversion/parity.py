@@ -66,11 +66,8 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        return (
-            self.logits <= self.tolerance
-            and self.probabilities <= max(PROBABILITY_TOLERANCE, self.tolerance)
-            and self.levels <= MOST_LEVELS + _ROUNDING
-        )
+        of_files = FileDifferences(self.probabilities, self.levels, self.end_to_end)
+        return self.logits <= self.tolerance and of_files.hold(self.tolerance)
 
     def to_dict(self) -> dict[str, Any]:
         """The differences and their limits as values of JSON."""
@@ -85,6 +82,16 @@ class FileDifferences:
     probabilities: float = 0.0
     levels: float = 0.0
     end_to_end: float = 0.0
+
+    def hold(self, tolerance: float = RTOL) -> bool:
+        """Whether they may be; `tolerance` is that of the outputs."""
+        return (
+            self.probabilities <= max(PROBABILITY_TOLERANCE, tolerance)
+            and self.levels <= MOST_LEVELS + _ROUNDING
+        )
+
+    def to_dict(self) -> dict[str, float]:
+        return asdict(self)
 
     def worst(self, other: "FileDifferences") -> "FileDifferences":
         return FileDifferences(*map(max, astuple(self), astuple(other)))

@@ -1,65 +1,116 @@
 """The README of an exported network: how to use it, in a few lines per language."""
 
+from collections.abc import Collection, Sequence
+
 from convscope.card import Card
-from convscope.engines import EngineName
+from convscope.conversion.formats import FormatName
+from convscope.conversion.openvino_images import IMAGES_IR
+from convscope.conversion.readme_code import code_of
+from convscope.engines import EngineName, Precision
 from convscope.words import visible
 
 
-def readme(name: str, card: Card, engine: EngineName) -> str:
-    """Markdown: what the files are, and code for the command line, Python, JavaScript and C++."""
-    height, width = card.input_size
-    scales = ", ".join(f"{1 / (255 * std):.8g}" for std in card.std)
-    shifts = ", ".join(f"{-mean / std:.8g}" for mean, std in zip(card.mean, card.std, strict=True))
+def readme(
+    name: str,
+    card: Card,
+    formats: Sequence[FormatName],
+    files: Collection[str],
+    engines: Sequence[EngineName],
+    precision: Precision = "float32",
+) -> str:
+    """Markdown: what the files are, and code for each format.
+
+    `engines` are those that agree, the fastest first; of files that only one of them reads, no more
+    is said where ONNX is written, too, and their format was not asked for.
+    """
     classes = ", ".join(map(visible, card.classes[:20])) + (
         ", ..." if len(card.classes) > 20 else ""
     )
-    return f"""# {visible(name)}
+    lines = [line for each in formats for line in _files_of(each, card, files)]
+    fastest = f" Fastest here: {engines[0]}." if engines else ""
+    end = "" if engines else " PyTorch alone runs it: `convscope predict` and `serve` do not."
+    has_images = IMAGES_IR in files
+    blocks = [code_of(each, card, precision, has_images=has_images) for each in formats]
+    command = ["Command line:\n\n```sh\nconvscope predict . photo.jpg\n```\n"] if engines else []
+    return "\n".join([
+        f"# {visible(name)}\n\nClasses, in the order of the outputs: {classes}.\n",
+        *lines,
+        _REST + fastest + end + "\n",
+        *command,
+        *blocks,
+    ])  # fmt: skip
 
-Classes, in the order of the outputs: {classes}.
 
-- `images.onnx` takes images of any size, uint8 (n, height, width, 3), red, green and blue, n images
-  of one size, and returns `probabilities` (n, {len(card.classes)}). Scaling and normalization are
-  inside.
-- `model.onnx` takes the normalized input, float32 (n, {card.in_channels}, {height}, {width}).
-  A byte b becomes b · scale + shift, with the scales {scales} and the shifts {shifts}.
-- `card.json`: classes and preprocessing. `parity.json`: how exactly it answers as PyTorch
-  does, and how fast. Fastest here: {engine}.
+_REST = (
+    "- `card.json`: classes and preprocessing. `parity.json`: how exactly it answers as PyTorch\n"
+    "  does, and how fast."
+)
 
-Command line:
 
-```sh
-convscope predict . photo.jpg
-```
+def _files_of(format: FormatName, card: Card, files: Collection[str]) -> list[str]:  # noqa: A002
+    height, width = card.input_size
+    count = len(card.classes)
+    shape = f"float32 (n, {card.in_channels}, {height}, {width})"
+    scales = ", ".join(f"{1 / (255 * std):.8g}" for std in card.std)
+    shifts = ", ".join(f"{-mean / std:.8g}" for mean, std in zip(card.mean, card.std, strict=True))
+    normalized = (
+        f"A byte b becomes b · scale + shift, with the scales {scales} and the shifts {shifts}."
+    )
+    of_images = (
+        "takes images of any size, uint8 (n, height, width, 3), red, green and blue, n images\n"
+        f"  of one size, and returns `probabilities` (n, {count}). Scaling and normalization are\n"
+        "  inside."
+    )
+    outputs, meaning = _outputs(card)
+    match format:
+        case "onnx":
+            return [
+                f"- `images.onnx` {of_images}",
+                f"- `model.onnx` takes the normalized input, {shape}.\n  {normalized}",
+            ]
+        case "openvino":
+            whole = [f"- `{IMAGES_IR}`, with its `.bin`, {of_images}"] * (IMAGES_IR in files)
+            model = (
+                f"- `model.xml`, with its `.bin`, takes the normalized input, {shape}, and\n"
+                f"  returns {outputs} (n, {count}).{meaning} {normalized}"
+            )
+            return [*whole, model if whole else f"{model} {_fitting(card)}"]
+        case "ncnn":
+            model = (
+                "- `model.ncnn.param`, with its `.bin`, takes one normalized image, `in0`, "
+                f"({card.in_channels}, {height}, {width}), and\n  returns {outputs} ({count}), "
+                f"`out0`.{meaning} {normalized}\n  {_fitting(card)}"
+            )
+            return [model]
+        case "torch":
+            model = (
+                f"- `model.pt2` takes the normalized input, {shape}, and returns\n  {outputs} "
+                f"(n, {count}).{meaning} {normalized}\n  {_fitting(card)} PyTorch unpickles parts "
+                "of such a file: open only those that you trust."
+            )
+            return [model]
 
-Python:
 
-```python
-import numpy as np, onnxruntime
-from PIL import Image, ImageOps
+def _outputs(card: Card) -> tuple[str, str]:
+    """What a network returns, and a sentence on how that becomes probabilities."""
+    if card.output == "probabilities":
+        return "probabilities", ""
+    activation = "sigmoid" if card.task == "multi-label" else "softmax"
+    cooled = "" if card.temperature == 1 else f" / {card.temperature:.9g}"
+    return "logits", f" Probabilities are {activation}(logits{cooled})."
 
-session = onnxruntime.InferenceSession("images.onnx")
-image = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")
-print(session.run(["probabilities"], {{"images": np.asarray(image)[None]}})[0])
-```
 
-JavaScript (onnxruntime-web; `context` is that of a canvas with the image):
-
-```js
-const session = await ort.InferenceSession.create("images.onnx");
-const {{ data, width, height }} = context.getImageData(0, 0, canvas.width, canvas.height);
-const rgb = data.filter((_, index) => index % 4 < 3);
-const images = new ort.Tensor("uint8", new Uint8Array(rgb), [1, height, width, 3]);
-console.log((await session.run({{ images }})).probabilities.data);
-```
-
-C++ (`pixels`: width · height · 3 bytes, red, green and blue):
-
-```cpp
-Ort::Env env; Ort::Session session(env, "images.onnx", Ort::SessionOptions());
-int64_t shape[] = {{1, height, width, 3}};
-auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-auto images = Ort::Value::CreateTensor<uint8_t>(memory, pixels, width * height * 3, shape, 4);
-const char *in[] = {{"images"}}, *out[] = {{"probabilities"}};
-auto result = session.Run(Ort::RunOptions(), in, &images, 1, out, 1);
-```
-"""
+def _fitting(card: Card) -> str:
+    """How an image becomes one of the input's size, by `convscope.card.ResizeMode`."""
+    height, width = card.input_size
+    size = f"{height} x {width}"
+    rules = {
+        "crop": (
+            "so that its shorter side is "
+            f"{card.resize_size or 'as small as covers the input'}, and its center is cropped"
+        ),
+        "pad": "down if it is larger than the input, and centered on black",
+        "letterbox": "so that its longer side fits, and centered on black",
+        "stretch": "without keeping its aspect ratio",
+    }
+    return f"To {size} an image is scaled ({card.interpolation}) {rules[card.resize_mode]}."

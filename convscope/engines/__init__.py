@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from convscope.errors import RequestError
 
 EngineName = Literal["onnxruntime", "openvino", "ncnn"]
+Precision = Literal["float32", "bf16", "int8"]
+"""Of the numbers that an engine computes with. For 8 bits its file is another; bf16 is a wish."""
+
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 Batch = NDArray[np.float32]
@@ -58,11 +61,14 @@ def installed_version(name: EngineName) -> str:
         raise RequestError(_missing(name)) from error
 
 
-def open_engine(name: EngineName, model: Path | bytes, *, threads: int) -> Engine:
+def open_engine(
+    name: EngineName, model: Path | bytes, *, threads: int, precision: str = "float32"
+) -> Engine:
     """Load a network into an engine, for `threads` threads.
 
     Args:
         model: the file, see FILES, or for onnxruntime and openvino the bytes of an ONNX file.
+        precision: as `Precision`. In bf16 OpenVINO alone computes, where the processor can.
 
     Raises RequestError where the engine is not installed, or refuses the file.
     """
@@ -70,7 +76,8 @@ def open_engine(name: EngineName, model: Path | bytes, *, threads: int) -> Engin
         raise RequestError(_missing(name))
     module = import_module(f"convscope.engines.{name}_engine")
     opened: Callable[..., Engine] = module.open_model
-    return opened(model, threads=threads)
+    more = {"precision": precision} if name == "openvino" else {}
+    return opened(model, threads=threads, **more)
 
 
 def _missing(name: EngineName) -> str:

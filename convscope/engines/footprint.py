@@ -41,14 +41,25 @@ class Footprint:
 
 
 def measure_footprint(
-    name: EngineName, path: Path, *, threads: int, shape: Sequence[int]
+    name: EngineName,
+    path: Path,
+    *,
+    threads: int,
+    shape: Sequence[int],
+    precision: str = "float32",
 ) -> Footprint:
     """Open a file in a process of its own, and run one batch (n, c, h, w).
 
     Raises WorkError where that process ends abnormally: an engine that refuses a network by
     ending the process ends that one only.
     """
-    wish = to_json({"name": name, "path": str(path), "threads": threads, "shape": [*shape]})
+    wish = to_json({
+        "name": name,
+        "path": str(path),
+        "threads": threads,
+        "shape": [*shape],
+        "precision": precision,
+    })  # fmt: skip
     command = [sys.executable, "-m", "convscope.engines.footprint", wish]
     try:
         done = subprocess.run(  # noqa: S603 -- this program
@@ -61,10 +72,12 @@ def measure_footprint(
     return Footprint(load=facts["load"], memory=facts["memory"], size=size)
 
 
-def _measure(name: EngineName, path: str, threads: int, shape: Sequence[int]) -> dict[str, Any]:
+def _measure(
+    name: EngineName, path: str, threads: int, shape: Sequence[int], precision: str
+) -> dict[str, Any]:
     images = np.full(shape, 0.5, np.float32)
     began = perf_counter()
-    open_engine(name, Path(path), threads=threads)(images)
+    open_engine(name, Path(path), threads=threads, precision=precision)(images)
     return {"load": perf_counter() - began, "memory": _peak_memory()}
 
 

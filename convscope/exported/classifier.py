@@ -72,7 +72,12 @@ def open_classifier(
     verification = _Verification(model, name)
     verification.start()  # reading the file takes as long as the engine needs to open it
     try:
-        opened = open_engine(name, model.path / FILES[name], threads=threads or default_threads())
+        opened = open_engine(
+            name,
+            model.path / FILES[name],
+            threads=threads or default_threads(),
+            precision=model.manifest["precision"],
+        )
     except ConvscopeError:
         verification.finish()  # a file that was changed is the better reason
         raise
@@ -110,8 +115,18 @@ def check_golden(classifier: Classifier) -> None:
     )
 
 
+def no_engine(path: Path) -> str:
+    """Why nothing is classified by a folder that was exported for PyTorch alone."""
+    return (
+        f"{path} holds what PyTorch alone runs; its README says how. Export the network with "
+        "`format=onnx,torch` to classify images with it."
+    )
+
+
 def _choose_engine(model: ExportedModel, engine: str) -> EngineName:
     known = model.manifest["engines"]
+    if not known:
+        raise RequestError(no_engine(model.path))
     if engine != "auto":
         for name in known:
             if name == engine:

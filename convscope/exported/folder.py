@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from convscope.atomic import write_atomically
 from convscope.card import Card
@@ -28,8 +28,10 @@ class Manifest(TypedDict):
     Attributes:
         version: of this form.
         name: of the network.
-        engine: which ran fastest of those that agreed with PyTorch, where it was exported.
-        engines: all engines that agreed, the fastest first.
+        engine: which ran fastest of those that agreed with PyTorch, where it was exported; missing
+            where no engine runs it.
+        engines: all engines that agreed, the fastest first; none for what PyTorch alone runs.
+        formats: what was written; missing where that was ONNX.
         precision: of the numbers that the engine computes with.
         threads: for which the engines were timed.
         files: the SHA-256 of each file that an engine opens, or that a person takes along.
@@ -39,8 +41,9 @@ class Manifest(TypedDict):
 
     version: Annotated[int, Between(1, VERSION)]
     name: Text
-    engine: EngineName
-    engines: Annotated[list[EngineName], Between(1, 10)]
+    engine: NotRequired[EngineName]
+    engines: Annotated[list[EngineName], Between(0, 10)]
+    formats: NotRequired[list[str]]
     precision: str
     threads: Annotated[int, Between(1, 1024)]
     files: dict[str, str]

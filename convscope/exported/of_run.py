@@ -49,6 +49,8 @@ def export_of_run(run: object) -> tuple[ExportedModel | None, str]:
             "the run has now. Export it again."
         )
     engines = model.manifest["engines"]
+    if not engines:
+        return None, f"{path / OF_RUN} is not used: PyTorch alone runs it."
     if not any(map(is_installed, engines)):
         return None, (
             f"{path / OF_RUN} is not used: it runs in {' or '.join(engines)}, and none of them is "

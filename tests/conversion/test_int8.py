@@ -191,8 +191,8 @@ def test_a_network_without_data_needs_some(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"max_drop": 1.0}, "are for `int8`"),
-        ({"calibration": "folder"}, "are for `int8`"),
+        ({"max_drop": 1.0}, "are for `int8` or"),
+        ({"calibration": "folder"}, "are for `int8` or"),
         ({"int8": True, "max_drop": -1.0}, "it may be 0 to 100"),
         ({"int8": True, "calibration": "missing"}, "missing"),
     ],

@@ -1,16 +1,17 @@
-"""What `convscope export --int8` prints."""
+"""What `convscope export` prints of a network in lower precision."""
 
 from collections.abc import Iterator
 
 from rich.table import Table
 
 from convscope.conversion.api import Exported
+from convscope.conversion.rounding import Rounding
 from convscope.words.screen import cell
 
 _MOST_KERNELS = 6  # that are named
 
 
-def int8_table(exported: Exported) -> Table:
+def rounding_table(exported: Exported) -> Table:
     """Speed beside that in float32, and accuracy beside that before."""
     table = Table("engine", box=None, pad_edge=False)
     titles = ("p50", "images/s", "float32", "faster", "size", "accuracy", "points")
@@ -21,7 +22,6 @@ def int8_table(exported: Exported) -> Table:
         assert times is not None
         assert rounding is not None
         assert costs is not None
-        low, high = rounding.accuracy.interval
         cells = [
             candidate.engine,
             f"{times.p50 * 1000:.2f} ms",
@@ -29,23 +29,33 @@ def int8_table(exported: Exported) -> Table:
             f"{rounding.float_seconds * 1000:.2f} ms",
             f"{rounding.float_seconds / candidate.seconds:.2f}",
             f"{costs.size / 1e6:.1f} MB",
-            f"{rounding.accuracy.after / rounding.accuracy.num_images:.2%}",
-            f"{100 * rounding.accuracy.change:+.2f}",
-            f"{100 * low:+.2f} to {100 * high:+.2f}",
-            f"{rounding.agreement:.2%}",
+            *_accuracy(rounding),
         ]
         table.add_row(*map(cell, cells))
     return table
 
 
-def int8_lines(exported: Exported) -> Iterator[str]:
+def _accuracy(rounding: Rounding) -> tuple[str, str, str, str]:
+    """After, in points, their interval, and how many images have the same answer."""
+    if rounding.accuracy is None or rounding.agreement is None:
+        return "", "", "", ""
+    low, high = rounding.accuracy.interval
+    return (
+        f"{rounding.accuracy.after / rounding.accuracy.num_images:.2%}",
+        f"{100 * rounding.accuracy.change:+.2f}",
+        f"{100 * low:+.2f} to {100 * high:+.2f}",
+        f"{rounding.agreement:.2%}",
+    )
+
+
+def rounding_lines(exported: Exported) -> Iterator[str]:
     """On which images, which layers stay in float32, and what else the engines compute so."""
     for number, candidate in enumerate(exported.candidates):
         rounding = candidate.rounding
         if rounding is None:
             return
         if number == 0:
-            worst = max(rounding.worst, rounding.worst_of_files)
+            worst = max(rounding.worst or 0.0, rounding.worst_of_files)
             yield f"{rounding.images} The largest difference of a probability: {worst:.2f}."
             if rounding.float_layers:
                 yield (

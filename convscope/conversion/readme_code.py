@@ -1,0 +1,158 @@
+"""Code for the README of an exported network, by format."""
+
+from convscope.card import Card
+from convscope.conversion.formats import FormatName
+from convscope.engines import Precision
+
+
+def code_of(
+    format: FormatName,  # noqa: A002
+    card: Card,
+    precision: Precision,
+    *,
+    has_images: bool,
+) -> str:
+    """Markdown: code that prints what the network answers for photo.jpg.
+
+    `has_images` says whether OpenVINO has the graph of images.
+    """
+    match format:
+        case "onnx":
+            return _ONNX
+        case "openvino":
+            text = _OPENVINO if has_images else _OPENVINO_INPUT
+            return text.replace(*_HINTS) if precision == "bf16" else text
+        case "ncnn":
+            return _NCNN
+        case "torch":
+            return _torch(card)
+
+
+_ONNX = """Python:
+
+```python
+import numpy as np, onnxruntime
+from PIL import Image, ImageOps
+
+session = onnxruntime.InferenceSession("images.onnx")
+image = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")
+print(session.run(["probabilities"], {"images": np.asarray(image)[None]})[0])
+```
+
+JavaScript (onnxruntime-web; `context` is that of a canvas with the image):
+
+```js
+const session = await ort.InferenceSession.create("images.onnx");
+const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
+const rgb = data.filter((_, index) => index % 4 < 3);
+const images = new ort.Tensor("uint8", new Uint8Array(rgb), [1, height, width, 3]);
+console.log((await session.run({ images })).probabilities.data);
+```
+
+C++ (`pixels`: width · height · 3 bytes, red, green and blue):
+
+```cpp
+Ort::Env env; Ort::Session session(env, "images.onnx", Ort::SessionOptions());
+int64_t shape[] = {1, height, width, 3};
+auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+auto images = Ort::Value::CreateTensor<uint8_t>(memory, pixels, width * height * 3, shape, 4);
+const char *in[] = {"images"}, *out[] = {"probabilities"};
+auto result = session.Run(Ort::RunOptions(), in, &images, 1, out, 1);
+```
+"""
+
+_OPENVINO = """Python, OpenVINO:
+
+```python
+import numpy as np, openvino
+from PIL import Image, ImageOps
+
+settings = {"INFERENCE_PRECISION_HINT": "f32"}  # by default some processors round to 16 bits
+model = openvino.Core().compile_model("images.xml", "CPU", settings)
+image = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")
+print(model([np.asarray(image)[None]])["probabilities"])
+```
+
+C++, OpenVINO (`pixels`: width · height · 3 bytes, red, green and blue):
+
+```cpp
+ov::Core core;
+auto exact = ov::hint::inference_precision(ov::element::f32);
+auto model = core.compile_model("images.xml", "CPU", exact);
+auto request = model.create_infer_request();
+request.set_input_tensor(ov::Tensor(ov::element::u8, {1, height, width, 3}, pixels));
+request.infer();
+const float *probabilities = request.get_tensor("probabilities").data<float>();
+```
+"""
+
+_HINTS = (
+    '"f32"}  # by default some processors round to 16 bits',
+    '"bf16"}  # in float32 where the processor cannot',
+)
+
+_INPUT = """\
+from pathlib import Path
+from convscope.card import Card
+from convscope.exported.pixels import network_input
+
+card = Card.from_json(Path("card.json").read_text("utf-8"))
+images = network_input(Path("photo.jpg"), card)
+"""
+
+_OPENVINO_INPUT = f"""Python, OpenVINO; convscope reads the image, and does not import PyTorch:
+
+```python
+import openvino
+{_INPUT}
+settings = {{"INFERENCE_PRECISION_HINT": "f32"}}  # by default some processors round to 16 bits
+print(openvino.Core().compile_model("model.xml", "CPU", settings)([images])[0])
+```
+"""
+
+_NCNN = f"""Python, ncnn; convscope reads the image, and does not import PyTorch:
+
+```python
+import ncnn, numpy as np
+{_INPUT}
+net = ncnn.Net()
+net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+net.load_param("model.ncnn.param")
+net.load_model("model.ncnn.bin")
+extractor = net.create_extractor()
+image = ncnn.Mat(images[0])
+extractor.input("in0", image)
+print(np.array(extractor.extract("out0")[1]))
+```
+
+C++, ncnn (`pixels`: bytes of the input's size; `means` and `norms`: -shift / scale and scale):
+
+```cpp
+ncnn::Net net;
+net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = false;
+net.load_param("model.ncnn.param"); net.load_model("model.ncnn.bin");
+ncnn::Mat in = ncnn::Mat::from_pixels(pixels, ncnn::Mat::PIXEL_RGB, width, height), out;
+in.substract_mean_normalize(means, norms);
+ncnn::Extractor extractor = net.create_extractor();
+extractor.input("in0", in); extractor.extract("out0", out);
+```
+"""
+
+
+def _torch(card: Card) -> str:
+    outputs = "outputs" if card.temperature == 1 else f"outputs / {card.temperature:.9g}"
+    activation = "sigmoid({})" if card.task == "multi-label" else "softmax({}, 1)"
+    answer = "outputs"
+    if card.output == "logits":
+        answer = f"torch.{activation.format(outputs)}"
+    return f"""Python, PyTorch; convscope reads the image:
+
+```python
+import torch
+{_INPUT}
+net = torch.export.load("model.pt2").module()
+with torch.inference_mode():
+    outputs = net(torch.from_numpy(images))
+    print({answer})
+```
+"""

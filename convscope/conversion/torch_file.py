@@ -1,0 +1,56 @@
+"""`model.pt2`, the network for PyTorch without its code, by `torch.export`."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from convscope.conversion.draft import Draft
+from convscope.conversion.network_graph import Logits, batch_dimension, not_exported
+from convscope.conversion.parity import RTOL, Parity, measure_parity
+from convscope.engines import Batch, Engine
+from convscope.errors import NetworkError, WorkError
+
+TORCH_FILE = "model.pt2"
+
+
+def write_torch_file(draft: Draft) -> Parity:
+    """Write the network, for any number of normalized images, and compare what is read back.
+
+    Raises NetworkError for a network that `torch.export` cannot follow, WorkError where what was
+    read back answers otherwise.
+    """
+    path, card = draft.folder / TORCH_FILE, draft.card
+    images = torch.zeros(2, card.in_channels, *card.input_size)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about its own code
+            program = torch.export.export(
+                Logits(draft.net, len(card.classes)),
+                (images,),
+                dynamic_shapes=({0: batch_dimension()},),
+            )
+            torch.export.save(program, path)
+    except NetworkError:
+        raise
+    except Exception as error:
+        raise NetworkError(not_exported(error)) from error
+    parity = measure_parity(draft.reference, open_torch_file(path))
+    if not parity.holds:
+        raise WorkError(
+            f"{TORCH_FILE}, read back, answers differently than the network: by "
+            f"{parity.logits:.1e} of its largest output (allowed: {RTOL:.0e}). Nothing was written."
+        )
+    return parity
+
+
+def open_torch_file(path: Path) -> Engine:
+    """The network of a file; PyTorch unpickles parts of it, so the file must be one's own."""
+    module: Any = torch.export.load(path).module()
+
+    @torch.inference_mode()
+    def run(images: Batch, /) -> Batch:
+        return module(torch.from_numpy(images)).numpy()
+
+    return run
