@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convscope.explanation.api import explain as explain
     from convscope.explanation.recording import record as record
     from convscope.exported.batch import batch_predict as batch_predict
+    from convscope.features.maps.api import maps as maps
     from convscope.features.patches.api import patches as patches
     from convscope.map_similarity.api import redundancy as redundancy
     from convscope.runs.network import load as load
@@ -64,6 +65,7 @@ _HOME = {
     "load": "convscope.runs.network",
     "load_weights": "convscope.weights",
     "lr_find": "convscope.training.lr_finder",
+    "maps": "convscope.features.maps.api",
     "patches": "convscope.features.patches.api",
     "predict": "convscope.evaluation.predict",
     "record": "convscope.explanation.recording",
@@ -96,6 +98,7 @@ __all__ = [
     "load",
     "load_weights",
     "lr_find",
+    "maps",
     "patches",
     "predict",
     "record",

@@ -51,6 +51,7 @@ def run_once(
     should_keep: ShouldKeep,
     num_classes: int | None = None,
     on_result: OnResult = lambda number, result: None,
+    with_gradients: bool = False,
 ) -> ForwardPass:
     """Run the network as it is on `image` (1, c, h, w), without gradients; leave it as it was.
 
@@ -58,7 +59,8 @@ def run_once(
     network may write to the image, so pass a copy. Of several results, the output is the one that
     `convscope.forward.main_output` names.
 
-    `on_result` gets every result, whatever is kept; the network may write to it afterwards.
+    `on_result` gets every result, whatever is kept; the network may write to it afterwards. With
+    `with_gradients` it has a graph of autograd back to the image and the parameters.
     """
     net = unwrapped(net)
     recorder = _Recorder(net, image, should_keep, on_result)
@@ -66,7 +68,7 @@ def run_once(
         with (
             eager(net),
             torch.inference_mode(mode=False),
-            torch.no_grad(),
+            torch.set_grad_enabled(with_gradients),
             preserve_rng(recorder.state.tensors.values()),
             recorder.origins.watching(),
             recorder.following_modules(),

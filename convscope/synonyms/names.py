@@ -14,6 +14,7 @@ COMMANDS = {
     "summary": "info describe inspect print architecture summarize summarise table layers "
     "torchinfo",
     "explain": "why trace visualize visualise gradcam attribution saliency interpret",
+    "maps": "activation_maps feature_maps activations",
     "patches": "top_patches top_activations max_activations dataset_examples",
     "synthesize": "synthesise dream deepdream lucent feature_visualization maximize "
     "activation_maximization invert",
@@ -112,6 +113,7 @@ ATTRIBUTES = {
     "redundancy": "cka filter_similarity redundant_filters",
     "synthesize": "synthesise deepdream feature_visualization activation_maximization",
     "summary": "info describe summarize summarise",
+    "maps": "activation_maps feature_maps activations",
     "patches": "top_patches top_activations max_activations dataset_examples",
     "list_models": "models zoo networks available_models model_names",
     "record": "trace_network hook capture",

@@ -1,6 +1,7 @@
 """Where everything of a sheet is drawn, in pixels: for PNG and SVG alike."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -150,9 +151,12 @@ def shortened(text: str, size: int, width: float) -> str:
     """
     if text_width(text, size) <= width:
         return text
-    return next((short for short in _shorter(text) if text_width(short, size) <= width), "\u2026")
+    kept = bisect_right(
+        range(1, len(text)), width, key=lambda count: text_width(_cut(text, count), size)
+    )
+    return _cut(text, kept)
 
 
-def _shorter(text: str) -> Iterator[str]:
-    for kept in range(len(text) - 1, 0, -1):
-        yield f"{text[: kept // 2]}\u2026{text[len(text) - (kept - kept // 2) :]}"
+def _cut(text: str, count: int) -> str:
+    """The first and last letters of a text, `count` in all, around an ellipsis."""
+    return f"{text[: count // 2]}\u2026{text[len(text) - (count - count // 2) :]}"

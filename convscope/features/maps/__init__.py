@@ -1,0 +1,1 @@
+"""Activation maps of chosen layers for one image, ranked, with numbers."""
