@@ -14,6 +14,7 @@ from convscope.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from convscope.arithmetic import geometry as geometry
+    from convscope.attribution.api import attribute as attribute
     from convscope.card import Card as Card
     from convscope.checks.api import check as check
     from convscope.conversion.api import export as export
@@ -49,6 +50,7 @@ _HOME = {
     "Callback": "convscope.training.callbacks.base",
     "Card": "convscope.card",
     "ConvscopeError": "convscope.errors",
+    "attribute": "convscope.attribution.api",
     "batch_predict": "convscope.exported.batch",
     "check": "convscope.checks.api",
     "create_model": "convscope.weights",
@@ -82,6 +84,7 @@ __all__ = [
     "Callback",
     "Card",
     "ConvscopeError",
+    "attribute",
     "batch_predict",
     "check",
     "create_model",

@@ -40,7 +40,7 @@ LAYERS = (
     ("models",),  # a network with its card: from a run, from weights, or as it is
     ("evaluation", "summaries"),
     ("reports", "explanation", "features", "recipes", "conversion", "synthesis"),
-    ("checks", "map_similarity"),
+    ("attribution", "checks", "map_similarity"),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons", "pruning"),
     ("webapp", "serving"),

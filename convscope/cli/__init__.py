@@ -43,6 +43,7 @@ COMMANDS = {
     "maps": "Draw the activation maps of a network's layers for an image.",
     "patches": "Find the image patches that excite each filter of a network most.",
     "redundancy": "Find filters that detect the same pattern, and dead ones, over a data set.",
+    "attribute": "Show which parts of images an answer rests on, and how far to trust that.",
     "lab": "Open a web page to inspect networks, train, compare runs and learn.",
     "data": "List the named data sets, describe one, or draw how its images are augmented.",
     "models": "List the available networks, paper by paper.",

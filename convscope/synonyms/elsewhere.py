@@ -229,9 +229,9 @@ OF_COMMANDS = {
         "`at` takes a class too, as in fc[cat], where fc is the last layer; without it, the most "
         "probable class is explained.": "class label category target_class class_index class_idx "
         "cls target_category",
-        "explain shows the exact arithmetic of a unit; maps over a whole image are in the lab, "
-        "`convscope lab`.": "method gradcam saliency lrp shap lime integrated_gradients heatmap "
-        "attribution cam visualize output save show plot out o colormap",
+        "explain shows the exact arithmetic of a unit; maps over a whole image are those of "
+        "`convscope attribute`.": "method gradcam saliency lrp shap lime integrated_gradients "
+        "heatmap attribution cam visualize output save show plot out o colormap",
         "`depth` says how far `trace_back` goes.": "steps hops",
     },
     "summary": {

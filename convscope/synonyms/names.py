@@ -13,11 +13,13 @@ COMMANDS = {
     "serve": "server deploy api host",
     "summary": "info describe inspect print architecture summarize summarise table layers "
     "torchinfo",
-    "explain": "why trace visualize visualise gradcam attribution saliency interpret",
     "maps": "activation_maps feature_maps activations",
     "patches": "top_patches top_activations max_activations dataset_examples",
     "synthesize": "synthesise dream deepdream lucent feature_visualization maximize "
     "activation_maximization invert",
+    "explain": "why trace interpret",
+    "attribute": "attribution attributions gradcam grad_cam saliency heatmap visualize "
+    "visualise cam lrp",
     "lab": "ui gui web app dashboard page browser webui studio",
     "models": "list ls zoo networks list_models architectures nets",
     "recipes": "recipe presets preset list_recipes",
@@ -109,6 +111,7 @@ ATTRIBUTES = {
     "evaluate": "val test eval validate score",
     "export": "convert onnx to_onnx openvino quantize",
     "predict": "infer inference classify",
+    "attribute": "attribution gradcam saliency",
     "explain": "why trace interpret",
     "redundancy": "cka filter_similarity redundant_filters",
     "synthesize": "synthesise deepdream feature_visualization activation_maximization",

@@ -130,6 +130,8 @@ SYNONYMS = {
     "image_path",
     "image": "img input source picture file image_path images photo input_image i",
     "at": "unit neuron layer node target target_layer position location where module",
+    "instead_of": "contrast versus vs against compare_to why_not counterfactual",
+    "target": "target_class target_category class class_index class_idx cls category label",
     "contrast": "instead_of versus vs against compare_to compare why_not counterfactual",
     "trace_back": "trace backtrace traceback backward back",
     "im2col": "columns cols matrix unfold",

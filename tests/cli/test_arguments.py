@@ -260,7 +260,10 @@ evaluate r --epochs 3                      ! --epochs belongs to `convscope trai
 evaluate r --imgsz 64                      = evaluate r --input-size 64
 evaluate r --channels 1                    ! prepared as they were in the training
 predict r a.png --conf 0.5                 ! --top says how many
-explain r a.png --gradcam                  ! `convscope lab`
+explain r a.png --gradcam                  ! `convscope attribute`
+attribute r a.png --contrast cat           = attribute r a.png --instead-of cat
+attribute r a.png --class cat              = attribute r a.png --target cat
+gradcam r a.png                            = attribute r a.png
 explain r a.png --class cat                ! --at takes a class too
 summary lenet5 --batch-size 4              ! One image goes through
 geometry 28 -k 3 --bias                    ! unless --no-bias is set

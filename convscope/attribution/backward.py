@@ -1,0 +1,60 @@
+"""A quantity sent from an output back through the recorded operations to a layer or the image."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from convscope.attribution.steps import Step, Tape
+
+Rule = Callable[[Step, Tensor], Mapping[str, Tensor]]
+"""What each operand of an operation gets, given what its result has."""
+
+
+@dataclass
+class Flow:
+    """What a backward pass has brought where it ended.
+
+    Attributes:
+        received: by name, what the start of the pass got, and results that do not depend on it,
+            whose way to the output goes around it.
+        lost: by name of an operation, what its result had more than its operands got.
+    """
+
+    received: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    lost: dict[str, float] = field(default_factory=dict[str, float])
+    gone_at: str = ""  # the operation before which everything is zero; empty if nothing is
+
+
+Loss = Callable[[Step, Tensor, Mapping[str, Tensor]], float]
+"""What is lost at an operation: its result's quantity, and what its operands get."""
+
+
+def send_back(
+    tape: Tape, seed: Tensor, *, start: str, end: str, rule: Rule, loss: Loss | None = None
+) -> Flow:
+    """Send `seed`, of the shape of the result `end`, back to the result `start`.
+
+    Where a result is read several times, what it gets is added up. Results that do not depend on
+    `start` keep what they get.
+    """
+    flow = Flow(received={end: seed})
+    inside = tape.between(start, end)
+    for name in reversed(inside):
+        quantity = flow.received.pop(name, None)
+        if quantity is None:
+            continue
+        step = tape.step(name)
+        parts = rule(step, quantity)
+        if loss is not None:
+            flow.lost[name] = loss(step, quantity, parts)
+        if not flow.gone_at and quantity.any() and not any(map(_any, parts.values())):
+            flow.gone_at = name
+        for operand, part in parts.items():
+            before = flow.received.get(operand)
+            flow.received[operand] = part if before is None else before + part
+    return flow
+
+
+def _any(tensor: Tensor) -> bool:
+    return bool(tensor.any())

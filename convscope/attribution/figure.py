@@ -1,0 +1,145 @@
+"""The panels of a picture: an image, its title, what its colors mean, and what is to be known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from convscope.attribution.coloring import Pixels, dimmed, overlay
+from convscope.attribution.methods import METHODS
+from convscope.attribution.result import Attribution, ExplainedImage
+
+
+class Pictures(Protocol):
+    """What is drawn: images with their maps, and of which network."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def images(self) -> Sequence[ExplainedImage]: ...
+    @property
+    def cautions(self) -> Sequence[str]: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class OneImage:
+    """One image of several, drawn by itself."""
+
+    model: str
+    images: Sequence[ExplainedImage]
+    cautions: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"images": [image.to_dict() for image in self.images]}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What colors mean.
+
+    Attributes:
+        low, middle, high: the values at the left, the middle and the right of the color bar.
+        unit: of these.
+    """
+
+    low: str
+    middle: str
+    high: str
+    unit: str
+    is_signed: bool
+
+    @property
+    def text(self) -> str:
+        """The scale in words, for those who do not see it."""
+        if self.is_signed:
+            return (
+                f"{self.unit}; red, up to {self.high}, speaks for the target, blue, down to "
+                f"{self.low}, against it"
+            )
+        return f"{self.unit}, from 0 to {self.high} (yellow)"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image of a picture.
+
+    Attributes:
+        title: of the panel.
+        pixels: uint8 (h, w, 3).
+        scale: None for the photograph.
+        lines: what is short enough to stand below the image.
+        details: the same in full, a problem first.
+        problem: why a map shows nothing; empty for most.
+    """
+
+    title: str
+    pixels: Pixels
+    scale: Scale | None
+    lines: Sequence[str]
+    details: Sequence[str]
+    problem: str = ""
+
+
+def panels(image: ExplainedImage) -> list[Panel]:
+    """The photograph, and beside it the map of each method."""
+    return [_photograph(image), *(_map(image, each) for each in image.maps.values())]
+
+
+def _photograph(image: ExplainedImage) -> Panel:
+    height, width = image.photo.input.shape[2:]
+    placed = image.photo.place(np.zeros((height, width)), is_smooth=False)
+    is_seen = np.isfinite(placed)
+    top = sorted(range(len(image.probabilities)), key=lambda k: -image.probabilities[k])[:3]
+    lines = [f"{image.target.names[k]} {image.probabilities[k]:.1%}" for k in top]
+    lines.append(f"explained: {image.target} = {_short(image.score)}")
+    if not is_seen.all():
+        lines.append(f"The dark border is cropped: the network sees {is_seen.mean():.0%}.")
+    return Panel(image.photo.name, dimmed(image.photo.pixels, is_seen), None, lines, lines)
+
+
+def _map(image: ExplainedImage, found: Attribution) -> Panel:
+    method = METHODS[found.method]
+    placed = image.photo.place(found.map, is_smooth=found.layer is not None)
+    pixels = overlay(image.photo.pixels, placed, found.maximum, is_signed=method.is_signed)
+    high = _short(found.maximum)
+    scale = Scale(
+        _short(-found.maximum) if method.is_signed else "0",
+        "0" if method.is_signed else _short(found.maximum / 2),
+        high,
+        method.unit,
+        method.is_signed,
+    )
+    return Panel(found.title, pixels, scale, short_facts(found), found.facts, found.problem)
+
+
+def short_facts(found: Attribution) -> list[str]:
+    """What stands below a map."""
+    lines = [found.problem] if found.problem else []
+    if found.shares is not None:
+        parts = [("map", found.shares.map), *found.shares.others.items()]
+        lines.append(
+            f"{_short(found.shares.score)} = "
+            + " + ".join(f"{name} {_short(value)}" for name, value in parts)
+        )
+    if found.faithfulness is not None:
+        deletion, insertion = found.faithfulness.deletion, found.faithfulness.insertion
+        lines.append(
+            f"deletion {deletion.area:.2f} (random {deletion.random_mean:.2f}), low is good"
+        )
+        lines.append(
+            f"insertion {insertion.area:.2f} (random {insertion.random_mean:.2f}), high is good"
+        )
+    if found.randomized is not None:
+        last, every = (
+            "-" if value is None else f"{value:.2f}"
+            for value in (found.randomized.last, found.randomized.all)
+        )
+        lines.append(f"same map with random weights: r = {last} (last layer), {every} (all)")
+    return lines
+
+
+def _short(value: float) -> str:
+    """Three digits, with a hyphen that every font has."""
+    return f"{value:.3g}"
