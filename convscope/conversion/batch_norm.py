@@ -20,8 +20,8 @@ _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 def fold_batch_norm(model: "onnx.ModelProto") -> None:
     """Fold every batch norm, in place, that stands alone behind a layer with constant weights."""
-    for layer, norm in _foldable(model):
-        _fold(model, layer, norm)
+    while found := _foldable(model):  # behind one of them, another may stand
+        _fold(model, *found[0])
 
 
 def check_folded(model: "onnx.ModelProto") -> None:

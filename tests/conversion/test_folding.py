@@ -77,6 +77,14 @@ BEHIND = {
     "dense": lambda: nn.Sequential(
         nn.Flatten(), nn.Linear(240, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3)
     ),
+    "two in a row": lambda: nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(240, 4, bias=False),
+        nn.BatchNorm1d(4),
+        nn.BatchNorm1d(4),
+        nn.ReLU(),
+        nn.Linear(4, 3),
+    ),
     "dense without bias": lambda: nn.Sequential(
         nn.Flatten(), nn.Linear(240, 4, bias=False), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3)
     ),
@@ -87,6 +95,7 @@ BEHIND = {
 def test_batch_norm_behind_a_layer_is_folded(name):
     net = randomized(BEHIND[name]())
     model = graph_of(net)
+    check_folded(model)
     assert "BatchNormalization" not in kinds(model)
     check_answers(net, model)
 
