@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convscope.conversion.libraries import onnx_library, pnnx_command
-from convscope.engines import FILES, EngineName, files_of
+from convscope.engines import FILES, EngineName, files_of, reason_of
 from convscope.errors import WorkError
 
 if TYPE_CHECKING:
@@ -40,8 +40,11 @@ def write_engine_file(name: EngineName, folder: Path, network: "onnx.ModelProto"
 def _write_openvino(path: Path, network: "onnx.ModelProto") -> None:
     import openvino  # noqa: PLC0415 -- an extra
 
-    converted: Any = openvino.Core().read_model(network.SerializeToString())
-    openvino.save_model(converted, str(path), compress_to_fp16=False)
+    try:
+        converted: Any = openvino.Core().read_model(network.SerializeToString())
+        openvino.save_model(converted, str(path), compress_to_fp16=False)
+    except Exception as error:
+        raise WorkError(f"OpenVINO refuses the network: {reason_of(error)}") from error
 
 
 def _write_ncnn(folder: Path, network: "onnx.ModelProto") -> None:

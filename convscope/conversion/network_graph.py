@@ -5,10 +5,11 @@ written so that every engine agrees: see `pooling`.
 """
 
 import copy
+import io
 import logging
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from convscope.conversion import single_operations
 from convscope.conversion.batch_norm import fold_batch_norm
+from convscope.conversion.exporter_errors import FROZEN, not_exported
 from convscope.conversion.layer_names import name_by_layer
 from convscope.conversion.libraries import onnx_library, onnxscript_library
 from convscope.conversion.lrn import lrn_as_one_operation
@@ -91,14 +93,14 @@ def network_graph(
     except NetworkError:
         raise
     except Exception as error:
-        raise NetworkError(not_exported(error)) from error
+        raise NetworkError(not_exported(error, net, input_shape)) from error
     name_by_layer(program.model, prefix="net.")
     size = sum(value.const_value.nbytes for value in program.model.graph.initializers.values())
     if size > _LIMIT:
         raise NetworkError(f"The weights take {size:,} bytes; an ONNX file holds {_LIMIT:,}.")
     model: Any = program.model_proto
     if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
-        raise NetworkError(_FROZEN)
+        raise NetworkError(FROZEN)
     _refuse_training(model)
     fold_batch_norm(model)
     onnx.checker.check_model(model)
@@ -116,28 +118,13 @@ def _refuse_training(model: "onnx.ModelProto") -> None:
             )
 
 
-_FROZEN = (
-    "The network's code takes the number of images as a constant, by `len(x)` or "
-    "`int(x.shape[0])`: what is written from it would fail at another number. Use `x.shape[0]`."
-)
-
-
-def not_exported(error: Exception) -> str:
-    """Why PyTorch's exporter failed, in a sentence."""
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    lines = [line for line in str(cause).splitlines() if line.strip()]
-    return f"PyTorch's exporter cannot follow this network: {[*lines, type(cause).__name__][0]}"
-
-
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Without the exporter's warnings, which are about its own code."""
+    """Without what the exporter says of its own code; what fails is raised."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

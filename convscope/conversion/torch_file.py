@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from convscope.conversion.draft import Draft
-from convscope.conversion.network_graph import Logits, batch_dimension, not_exported
+from convscope.conversion.exporter_errors import not_exported
+from convscope.conversion.network_graph import Logits, batch_dimension
 from convscope.conversion.parity import RTOL, Parity, measure_parity
 from convscope.engines import Batch, Engine
 from convscope.errors import NetworkError, WorkError
@@ -35,7 +36,7 @@ def write_torch_file(draft: Draft) -> Parity:
     except NetworkError:
         raise
     except Exception as error:
-        raise NetworkError(not_exported(error)) from error
+        raise NetworkError(not_exported(error, draft.net, images.shape[1:])) from error
     parity = measure_parity(draft.reference, open_torch_file(path))
     if not parity.holds:
         raise WorkError(

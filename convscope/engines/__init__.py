@@ -13,7 +13,7 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.errors import RequestError
+from convscope.errors import ConvscopeError, RequestError, WorkError
 
 EngineName = Literal["onnxruntime", "openvino", "ncnn"]
 Precision = Literal["float32", "bf16", "int8"]
@@ -75,9 +75,29 @@ def open_engine(
     if not is_installed(name):
         raise RequestError(_missing(name))
     module = import_module(f"convscope.engines.{name}_engine")
-    opened: Callable[..., Engine] = module.open_model
+    opener: Callable[..., Engine] = module.open_model
     more = {"precision": precision} if name == "openvino" else {}
-    return opened(model, threads=threads, **more)
+    engine = opener(model, threads=threads, **more)
+
+    def run(images: Batch, /) -> Batch:
+        try:
+            return engine(images)
+        except ConvscopeError:
+            raise
+        except Exception as error:  # engines' exceptions have no common base
+            raise WorkError(f"{name} could not compute the network: {reason_of(error)}") from error
+
+    return run
+
+
+def reason_of(error: Exception) -> str:
+    """The line of an engine's message that says why; OpenVINO's stands last, before a summary.
+
+    >>> reason_of(RuntimeError("Check failed:\\nUnsupported mode: [wrap]\\n\\nSummary:\\n-- Pad"))
+    'Unsupported mode: [wrap]'
+    """
+    lines = [line for line in str(error).partition("Summary:")[0].splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
 
 
 def _missing(name: EngineName) -> str:

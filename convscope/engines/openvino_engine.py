@@ -5,7 +5,7 @@ from typing import Any
 
 import openvino
 
-from convscope.engines import Batch, Engine
+from convscope.engines import Batch, Engine, reason_of
 from convscope.errors import RequestError
 
 
@@ -26,7 +26,7 @@ def open_model(model: Path | bytes, *, threads: int, precision: str = "float32")
         read = core.read_model(model if isinstance(model, bytes) else str(model))
         compiled: Any = core.compile_model(read, "CPU", settings)
     except Exception as error:
-        raise RequestError(f"OpenVINO refuses the network: {error}") from error
+        raise RequestError(f"OpenVINO refuses the network: {reason_of(error)}") from error
     request: Any = compiled.create_infer_request()
 
     def run(images: Batch, /) -> Batch:
