@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from convscope.cli.options import SEVERAL, Int, Threads
+from convscope.data.unreadable import MAX_PIXELS
 from convscope.serving.api import serve as serve_folder
 from convscope.serving.settings import PORT, ServeSettings
 from convscope.words.screen import Screen
@@ -30,6 +31,7 @@ def serve(
     timeout: float = 10.0,
     max_images: Int = 32,
     max_body: Int = 32,
+    max_pixels: Int = MAX_PIXELS,
     drain: Int = 20,
     access_log: Annotated[bool, Parameter(negative="--no-access-log", show_default=False)] = True,
 ) -> None:
@@ -68,6 +70,8 @@ def serve(
         Images of a request.
     max_body
         Megabytes of a request.
+    max_pixels
+        Pixels of an image; one whose header states more is refused before it is decoded.
     drain
         Seconds for which requests that have begun may go on when the server is told to end.
     access_log
@@ -87,6 +91,7 @@ def serve(
         timeout=timeout,
         max_images=max_images,
         max_body=max_body,
+        max_pixels=max_pixels,
         drain=drain,
         access_log=access_log,
     )

@@ -43,10 +43,10 @@ from convscope.data.pixels import BITS, EXTRA_SAMPLES, convert_pixels
 from convscope.data.reduced import ReducedImage
 from convscope.data.tiff import decode_tiff
 from convscope.data.unreadable import (
-    MAX_PIXELS,
     PillowLimit,
     UnreadableImage,
     error_text,
+    pixel_limit,
     reason_of,
     refuse_size,
 )
@@ -87,7 +87,7 @@ def decode_image(source: Path | bytes, card: Card | None = None) -> DecodedImage
     _refuse_other_formats(data)
     _refuse_zero_tail(data)
     if not lacks_end(data):
-        pixels = None if card is None else decode_plain(data, card, max_pixels=MAX_PIXELS)
+        pixels = None if card is None else decode_plain(data, card, max_pixels=pixel_limit())
         return _decode_content(data, card) if pixels is None else pixels
     completed = completions(data) or ()
     whole = _decode_alike(completed, None)
@@ -108,7 +108,7 @@ def _decode_content(data: bytes, card: Card | None) -> DecodedImage:
     try:
         with quiet_pillow(), strict_pillow(), _open(data) as image:
             is_slow = image.format in SLOW_FORMATS
-            refuse_size(image.width * image.height, MAX_SLOW_PIXELS if is_slow else MAX_PIXELS)
+            refuse_size(image.width * image.height, MAX_SLOW_PIXELS if is_slow else pixel_limit())
             if is_camera_raw(image):
                 raise UnreadableImage(CAMERA_RAW)
             _note_frames(image)

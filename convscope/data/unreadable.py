@@ -1,12 +1,17 @@
 """Why an image cannot be read."""
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from PIL import Image
 
 from convscope.words import visible
 
 MAX_PIXELS = 100_000_000
+
+_limit = ContextVar("max_pixels", default=MAX_PIXELS)
 
 
 class UnreadableImage(Exception):
@@ -20,8 +25,24 @@ class PillowLimit(UnreadableImage):
     """A TIFF that Pillow does not read whole, and another reader may."""
 
 
+@contextmanager
+def limited_pixels(limit: int) -> Generator[None]:
+    """Let this thread refuse images of more than `limit` pixels, at most MAX_PIXELS."""
+    before = _limit.set(limit)
+    try:
+        yield
+    finally:
+        _limit.reset(before)
+
+
+def pixel_limit() -> int:
+    """How many pixels an image that this thread decodes may have."""
+    return _limit.get()
+
+
 def refuse_size(pixels: int, limit: int = MAX_PIXELS) -> None:
-    """Raise UnreadableImage for no pixels at all, or more than the limit."""
+    """Raise UnreadableImage for no pixels at all, or more than the limit or that of the thread."""
+    limit = min(limit, pixel_limit())
     if pixels < 1:
         raise UnreadableImage("has no pixels")
     if pixels > limit:

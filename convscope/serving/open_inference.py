@@ -8,7 +8,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.data.unreadable import MAX_PIXELS
 from convscope.http_server.access import Refusal
 from convscope.serving.bodies import check_count, decode_base64, parse_object
 from convscope.serving.models import ServedModel
@@ -156,8 +155,6 @@ def _images(tensor: dict[str, Any], binary: bytes, most: int) -> Sequence[ImageS
 
 def _pixels(data: object, sizes: Sequence[int]) -> Sequence[ImageSource]:
     count, height, width, channels = sizes
-    if height * width > MAX_PIXELS:
-        raise Refusal(400, f"An image has up to {MAX_PIXELS:,} pixels.")
     if not isinstance(data, bytes):
         try:
             values = np.array(data)

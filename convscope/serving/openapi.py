@@ -75,8 +75,9 @@ def _predict(settings: ServeSettings) -> dict[str, Any]:
     return {
         "summary": "Classify images.",
         "description": (
-            f"Up to {settings.max_images} images and {settings.max_body} MB. An image that cannot "
-            "be read has an `error` in its place; if none can, the status is 422."
+            f"Up to {settings.max_images} images of up to {settings.max_pixels:,} pixels, "
+            f"and {settings.max_body} MB. An image that cannot be read has an `error` in its "
+            "place; if none can, the status is 422."
         ),
         "parameters": [
             {

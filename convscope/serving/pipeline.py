@@ -12,7 +12,7 @@ from PIL import Image
 
 from convscope.card import Card
 from convscope.data.resize import resize_image
-from convscope.data.unreadable import UnreadableImage
+from convscope.data.unreadable import UnreadableImage, limited_pixels, refuse_size
 from convscope.exported.pixels import fitted_pixels
 from convscope.http_server.access import Refusal
 from convscope.serving.batcher import Batcher, QueuedImage, QueueFullError
@@ -91,7 +91,8 @@ class Pipeline:
             return
         begin = time.perf_counter()
         try:
-            image.pixels = _pixels_of(source, model.card)
+            with limited_pixels(self._settings.max_pixels):
+                image.pixels = _pixels_of(source, model.card)
         except BaseException as error:  # noqa: BLE001 -- whoever waits for an answer gets it
             self._batcher.withdraw()
             if image.answer.set_running_or_notify_cancel():
@@ -105,6 +106,7 @@ class Pipeline:
 def _pixels_of(source: ImageSource, card: Card) -> NDArray[np.uint8]:
     if isinstance(source, bytes):
         return fitted_pixels(source, card)
+    refuse_size(source.shape[0] * source.shape[1])
     return resize_image(Image.fromarray(source), card, only_pillow=True)
 
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from convscope.data.unreadable import MAX_PIXELS
 from convscope.errors import RequestError, shell_word
 from convscope.exported.classifier import default_threads
 from convscope.http_server.limits import Limits
@@ -35,6 +36,7 @@ class ServeSettings:
         timeout: seconds in which a request whose body has arrived is answered.
         max_images: of a request.
         max_body: bytes of a request, in MB.
+        max_pixels: of an image; one whose header states more is not decoded.
         drain: seconds in which requests are finished when the server ends.
         access_log: whether each request is logged.
     """
@@ -52,6 +54,7 @@ class ServeSettings:
     timeout: float = 10.0
     max_images: int = 32
     max_body: int = 32
+    max_pixels: int = MAX_PIXELS
     drain: int = 20
     access_log: bool = True
 
@@ -103,6 +106,7 @@ _RANGES = (
     ("timeout", 0.01, 3600),
     ("max_images", 1, 10_000),
     ("max_body", 1, 1024),
+    ("max_pixels", 1, MAX_PIXELS),
     ("drain", 0, 3600),
 )
 

@@ -178,6 +178,26 @@ def test_an_image_that_states_too_many_pixels_is_refused_by_its_header(server, s
     assert memory(server, "VmHWM") - before < 20
 
 
+def test_a_smaller_limit_holds_for_every_kind_of_image(exports):
+    with served(exports / "first", "--threads", 1, "--max-pixels", 2400) as server:
+        for form in ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP"):
+            assert server.predict(photograph(60, 40, form=form)).status == 200, form
+            answer = server.predict(photograph(61, 40, form=form))
+            assert answer.status == 422, form
+            assert "2,440 pixels; more than 2,400 are refused" in answer.json["error"]
+        for height, status in ((40, 200), (41, 400)):
+            shape = [1, height, 60, 3]
+            tensor = {"name": "images", "datatype": "UINT8", "shape": shape}
+            body = {"inputs": [{**tensor, "data": [0] * (height * 180)}]}
+            path = "/v2/models/Sequential/infer"
+            answer = server.ask(
+                "POST", path, json.dumps(body), {"Content-Type": "application/json"}
+            )
+            assert answer.status == status, answer.body
+        assert "2,460 pixels; more than 2,400" in answer.json["error"]
+        assert "of up to 2,400 pixels" in server.ask("GET", "/openapi.json").body.decode()
+
+
 FOREIGN = [
     ({"Host": "evil.example"}, 421),
     ({"Origin": "http://evil.example"}, 403),

@@ -22,6 +22,7 @@ TOKEN = "a-token-of-a-test"  # noqa: S105 -- a test's own
         ({"timeout": 0}, "`timeout`"),
         ({"timeout": float("nan")}, "`timeout`"),
         ({"max_body": 5000}, "`max_body`"),
+        ({"max_pixels": 10**9}, "`max_pixels` must be between 1 and 100,000,000"),
         ({"name": "a/b"}, "`name`"),
     ],
 )
