@@ -11,6 +11,7 @@ from torch import nn
 
 from convscope.card import Card
 from convscope.conversion.batch_norm import check_folded
+from convscope.conversion.exporter_errors import not_exported
 from convscope.conversion.image_graph import FITTED, IMAGES, PROBABILITIES, image_graph
 from convscope.conversion.libraries import onnx_library
 from convscope.conversion.network_graph import exportable, network_graph
@@ -18,6 +19,7 @@ from convscope.conversion.parity import ImageEngine, Reference
 from convscope.conversion.redundant_filters import fold_filters
 from convscope.conversion.sample_files import golden_images, read_samples
 from convscope.engines import is_installed
+from convscope.errors import ConvscopeError, NetworkError
 from convscope.models import OpenedModel
 from convscope.version import __version__
 from convscope.words import visible
@@ -57,9 +59,18 @@ class Draft:
 
     @classmethod
     def of(cls, opened: OpenedModel, folder: Path, *, threads: int) -> "Draft":
-        """Ask the network for its answers; nothing is written yet."""
+        """Ask the network for its answers; nothing is written yet.
+
+        Raises NetworkError where it has none.
+        """
         net, card = exportable(opened.net), opened.card
-        reference = Reference.of(net, card, read_samples(card))
+        try:
+            reference = Reference.of(net, card, read_samples(card))
+        except ConvscopeError:
+            raise
+        except Exception as error:
+            shape = card.in_channels, *card.input_size
+            raise NetworkError(not_exported(error, net, shape)) from error
         return cls(opened, net, folder, threads, golden_images(card), reference)
 
     def as_onnx(self, *, fold: bool = False) -> "Draft":
