@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from inference import NETWORKS, Run, eager, network, onnxruntime, openvino, seconds_of
+from inference import NETWORKS as IN_FLOAT
+from inference import Run, eager, network, onnxruntime, openvino, seconds_of
 from numpy.typing import NDArray
 from rounds import machine, rotated, spread
 
@@ -29,6 +30,7 @@ from convscope.engines import EngineName, open_engine
 from convscope.zoo import default_input
 
 Images = NDArray[np.float32]
+NETWORKS = (*IN_FLOAT, "mobilenet_v3_small", "efficientnet_b0")
 
 OURS: dict[str, tuple[EngineName, Placement]] = {
     "onnxruntime, everywhere": ("onnxruntime", "everywhere"),

@@ -26,8 +26,8 @@ def open_session(model: Path | bytes, *, threads: int) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors, which are raised as well
-    # Threads that wait for work at full speed would take it from decoding and from other requests.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Between batches, threads that wait at full speed would take it from decoding and from others.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     source = model if isinstance(model, bytes) else str(model)
     try:
         return runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
