@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from convscope.explanation.api import explain as explain
     from convscope.explanation.recording import record as record
     from convscope.exported.batch import batch_predict as batch_predict
+    from convscope.features.filters.api import filters as filters
     from convscope.features.maps.api import maps as maps
     from convscope.features.patches.api import patches as patches
     from convscope.map_similarity.api import redundancy as redundancy
@@ -59,6 +60,7 @@ _HOME = {
     "explain": "convscope.explanation.api",
     "export": "convscope.conversion.api",
     "export_weights": "convscope.conversion.renamed_weights",
+    "filters": "convscope.features.filters.api",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
     "geometry": "convscope.arithmetic",
     "invert": "convscope.synthesis.inversion",
@@ -93,6 +95,7 @@ __all__ = [
     "explain",
     "export",
     "export_weights",
+    "filters",
     "fully_convolutional",
     "geometry",
     "invert",

@@ -40,6 +40,7 @@ COMMANDS = {
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "synthesize": "Compute the images that excite units most, or that a layer cannot tell apart.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",
+    "filters": "Draw the weights of a network's filters, with norms and twins.",
     "maps": "Draw the activation maps of a network's layers for an image.",
     "patches": "Find the image patches that excite each filter of a network most.",
     "redundancy": "Find filters that detect the same pattern, and dead ones, over a data set.",

@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": "server deploy api host",
     "summary": "info describe inspect print architecture summarize summarise table layers "
     "torchinfo",
+    "filters": "kernels show_filters plot_filters filter_weights",
     "maps": "activation_maps feature_maps activations",
     "patches": "top_patches top_activations max_activations dataset_examples",
     "synthesize": "synthesise dream deepdream lucent feature_visualization maximize "
@@ -116,6 +117,7 @@ ATTRIBUTES = {
     "redundancy": "cka filter_similarity redundant_filters",
     "synthesize": "synthesise deepdream feature_visualization activation_maximization",
     "summary": "info describe summarize summarise",
+    "filters": "kernels show_filters plot_filters filter_weights",
     "maps": "activation_maps feature_maps activations",
     "patches": "top_patches top_activations max_activations dataset_examples",
     "list_models": "models zoo networks available_models model_names",

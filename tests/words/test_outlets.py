@@ -78,6 +78,7 @@ CASES = {
     "check": ["{data}", "--html", "{out}.html"],
     "data": ["{data}", "--show-augmented", "{out}.png"],
     "explain": ["{run}", "{image}"],
+    "filters": ["{run}", "-o", "{out}.html"],
     "maps": ["{run}", "{image}", "-o", "{out}.html"],
     "patches": ["{run}", "{data}", "-o", "{out}.html"],
     "synthesize": ["{run}", "0", "--steps", "1", "-o", "{out}.html"],

@@ -91,7 +91,7 @@ def _row(result: PatchesResult, one: FilterPatches, kind: str) -> Row:
     strongest = ", ".join(f"{name} {count}" for name, count in summary.top_classes[:_CLASSES])
     count = sum(number for _, number in summary.top_classes)
     rest = len(summary.top_classes) - _CLASSES
-    more = f", {rest} other classes" if rest > 0 else ""
+    more = f", {rest} other class{'es' if rest > 1 else ''}" if rest > 0 else ""
     state = f"{summary.state.capitalize()}. " if summary.state else ""
     text = (
         f"{state}Classes of the {count} strongest images: {strongest}{more}. Above 0 in "

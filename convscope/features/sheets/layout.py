@@ -12,7 +12,7 @@ from convscope.features.sheets.sheet import Row, Scale, Section, Sheet, Tile
 from convscope.words import visible
 
 MARGIN, GAP = 24, 12
-_TITLE, _HEADING, _TEXT, _CAPTION = 20, 16, 13, 12  # sizes of letters
+_TITLE, _HEADING, _TEXT, CAPTION = 20, 16, 13, 12  # sizes of letters
 _INK, _QUIET = "#1c1e21", "#5d636b"
 
 
@@ -85,16 +85,16 @@ class _Page:
 
     def scale(self, scale: Scale) -> None:
         bar = Image.fromarray(scale.pixels).resize((160, 12), Image.Resampling.NEAREST)
-        x = MARGIN + round(text_width(scale.low, _CAPTION)) + 6
-        self.items.append(Text(MARGIN, self.y, scale.low, _CAPTION, _INK))
+        x = MARGIN + round(text_width(scale.low, CAPTION)) + 6
+        self.items.append(Text(MARGIN, self.y, scale.low, CAPTION, _INK))
         self.items.append(Picture(x, self.y + 1, bar, scale.text, is_marked=False))
         rest = f"{scale.high}   {scale.text}"
         left = self.width - MARGIN - (x + 168)
-        first, *more = wrapped(rest, _CAPTION, left)
-        self.items.append(Text(x + 168, self.y, first, _CAPTION, _INK))
+        first, *more = wrapped(rest, CAPTION, left)
+        self.items.append(Text(x + 168, self.y, first, CAPTION, _INK))
         for line in more:
             self.y += 17
-            self.items.append(Text(x + 168, self.y, line, _CAPTION, _INK))
+            self.items.append(Text(x + 168, self.y, line, CAPTION, _INK))
         self.y += 24
 
     def row(self, row: Row) -> None:
@@ -102,7 +102,7 @@ class _Page:
             self.y += 6
             self.paragraph(row.title, _TEXT, _INK)
         if row.text:
-            self.paragraph(row.text, _CAPTION, _QUIET)
+            self.paragraph(row.text, CAPTION, _QUIET)
         self.y += 4
         for start in range(0, len(row.tiles), self.columns):
             self.tiles(row.tiles[start : start + self.columns])
@@ -115,8 +115,8 @@ class _Page:
             self.items.append(Picture(x, self.y, image, tile.alt, tile.is_marked))
             for number, line in enumerate((tile.title, *tile.lines)):
                 y, color = self.y + height + 4 + 16 * number, _QUIET if number else _INK
-                text = shortened(visible(line), _CAPTION, self.tile)
-                self.items.append(Text(x, y, text, _CAPTION, color))
+                text = shortened(visible(line), CAPTION, self.tile)
+                self.items.append(Text(x, y, text, CAPTION, color))
         lines = max(1 + len(tile.lines) for tile in tiles)
         self.y += height + 4 + 16 * lines + GAP
 

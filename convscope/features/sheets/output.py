@@ -6,10 +6,10 @@ from importlib.resources import files
 
 from PIL import Image, ImageDraw
 
-from convscope.features.sheets.layout import Picture, Text, font, lay_out
+from convscope.features.sheets.layout import CAPTION, Picture, Text, font, lay_out, shortened
 from convscope.features.sheets.raster import data_url, raster
 from convscope.features.sheets.sheet import Row, Scale, Section, Sheet, Tile
-from convscope.words import escape_html
+from convscope.words import escape_html, visible
 from convscope.words.html_page import html_page
 
 _PAPER, _FRAME, _EDGE = "#ffffff", "#1f5fcf", "#dcdcd6"
@@ -28,7 +28,7 @@ def to_png(sheet: Sheet) -> bytes:
         image.paste(item.image, (item.x, item.y))
         draw.rectangle(_frame(item), outline=_FRAME if item.is_marked else _EDGE)
     file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
+    image.save(file, "PNG")
     return file.getvalue()
 
 
@@ -115,10 +115,15 @@ def _row(row: Row, tile: int) -> str:
     return f'<div class="row">{title}{text}<div class="tiles">{tiles}</div></div>'
 
 
+def _fitting(line: str, width: int) -> str:
+    """A line of a caption, cut in its middle: the end of a file's name says more."""
+    return escape_html(shortened(visible(line), CAPTION, width))
+
+
 def _figure(tile: Tile, side: int) -> str:
     image = raster(tile, side)
     lines = "".join(
-        f'<small title="{escape_html(line)}">{escape_html(line)}</small>' for line in tile.lines
+        f'<small title="{escape_html(line)}">{_fitting(line, side)}</small>' for line in tile.lines
     )
     marked = ' class="marked"' if tile.is_marked else ""
     return (

@@ -10,6 +10,7 @@ from convscope.features.sheets.sheet import Pixels, Tile
 
 _STRIPES = np.array([[150, 150, 150], [190, 190, 190]], np.uint8)
 _STRIPE = 4  # pixels of its width
+_SMALL = 6_000  # bytes, up to which a PNG is kept
 
 
 def raster(tile: Tile, side: int) -> Image.Image:
@@ -42,8 +43,13 @@ def _striped(height: int, width: int) -> Pixels:
 
 def data_url(image: Image.Image) -> str:
     """An image inside a page: a PNG, or a JPEG where that is much smaller."""
-    png, jpeg = io.BytesIO(), io.BytesIO()
-    image.save(png, "PNG", optimize=True)
-    image.save(jpeg, "JPEG", quality=85)
-    kind, best = ("png", png) if png.tell() <= 2 * jpeg.tell() else ("jpeg", jpeg)
-    return f"data:image/{kind};base64,{base64.b64encode(best.getvalue()).decode()}"
+    kind, content = _encoded(image, "PNG")
+    if len(content) > _SMALL:
+        kind, content = min(((kind, content), _encoded(image, "JPEG")), key=lambda one: len(one[1]))
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(content).decode()}"
+
+
+def _encoded(image: Image.Image, kind: str) -> tuple[str, bytes]:
+    file = io.BytesIO()
+    image.save(file, kind, **({"quality": 85} if kind == "JPEG" else {}))
+    return kind, file.getvalue()

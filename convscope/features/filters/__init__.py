@@ -1,0 +1,1 @@
+"""The weights of filters as pictures, with norms and twins."""
