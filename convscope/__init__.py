@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from convscope.features.maps.api import maps as maps
     from convscope.features.patches.api import patches as patches
     from convscope.map_similarity.api import redundancy as redundancy
+    from convscope.pruning.api import prune as prune
     from convscope.runs.network import load as load
     from convscope.summaries.api import summary as summary
     from convscope.synthesis.api import synthesize as synthesize
@@ -72,6 +73,7 @@ _HOME = {
     "maps": "convscope.features.maps.api",
     "patches": "convscope.features.patches.api",
     "predict": "convscope.evaluation.predict",
+    "prune": "convscope.pruning.api",
     "record": "convscope.explanation.recording",
     "redundancy": "convscope.map_similarity.api",
     "resume": "convscope.training.api",
@@ -107,6 +109,7 @@ __all__ = [
     "maps",
     "patches",
     "predict",
+    "prune",
     "record",
     "redundancy",
     "resume",

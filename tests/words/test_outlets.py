@@ -84,6 +84,7 @@ CASES = {
     "synthesize": ["{run}", "0", "--steps", "1", "-o", "{out}.html"],
     "attribute": ["{run}", "{image}", "--random-orders", "2", "-o", "{out}.html"],
     "summary": ["{run}"],
+    "prune": ["{run}", "-o", "{out}.pruned", "--similarity", "0.8", "--epochs", "1"],
     "redundancy": ["{run}", "-o", "{out}.html"],
     "models": ["*{odd}*"],
     "recipes": ["{odd}"],

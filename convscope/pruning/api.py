@@ -1,0 +1,301 @@
+"""`prune`: remove filters from the network of a run, and fine-tune what is left."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from convscope.card import Card
+from convscope.data.dataset import Split
+from convscope.data.loading import LoadedDataset, load_images
+from convscope.data.source import DataLike
+from convscope.errors import RequestError
+from convscope.evaluation.batch_size import choose_feeding
+from convscope.evaluation.measure import EvaluationOutputs, compute_metrics, compute_outputs
+from convscope.evaluation.paired import PairedAccuracy
+from convscope.pruning.latency import time_networks
+from convscope.pruning.result import PruningResult, Size
+from convscope.pruning.rounds import Images, Wish, prune_network
+from convscope.pruning.structure import Structure
+from convscope.pruning.table import base_of, table_of
+from convscope.recording.wrappers import modules_by_path
+from convscope.runs.data import open_run_data
+from convscope.runs.folder import Run
+from convscope.runs.network import as_run, load_run
+from convscope.synonyms import takes_synonyms
+from convscope.training.api import train
+from convscope.training.callbacks.base import Callback
+from convscope.training.config import TrainConfig
+from convscope.training.made_with import settings_in
+from convscope.words.json_text import to_json
+from convscope.zoo import Creation
+
+_NOT_AGAIN = frozenset(
+    {
+        *("model", "weights", "weights_layers", "pretrained", "freeze", "unfreeze_every"),
+        *("recipe", "engine", "simd_width", "epochs", "steps", "max_minutes", "class_names"),
+        *("warmup_epochs", "lr", "in_channels", "input_size", "mean", "std", "swa_start", "swa_lr"),
+    }
+)
+"""Settings of a run that its fine-tuning does not take over."""
+
+_LR_SHARE = 0.1  # of the run's learning rate
+_EPOCHS_SHARE = 0.3  # of its epochs
+_BATCHES = (1, 32)  # that are timed
+
+
+@takes_synonyms
+def prune(
+    run: str | os.PathLike[str] | Run,
+    data: DataLike | None = None,
+    *,
+    out: str | Path,
+    multiply_adds: float | None = None,
+    max_drop: float | None = None,
+    similarity: float = 0.99,
+    epochs: int | None = None,
+    lr: float | None = None,
+    max_images: int = 1000,
+    threads: int | None = None,
+    data_dir: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = True,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> PruningResult:
+    """Remove filters from a run's network, fine-tune it, and compare it with what it was.
+
+    Filters go with all that belongs to them: batch norm, the slices of the filters that read their
+    maps, and what a sum or a concatenation ties to them. First those go whose maps are dead, or
+    have a cosine of `similarity` with those of another filter. With `multiply_adds`, the share of
+    the network's multiply-adds that is to be left, the least important ones follow, see
+    `convscope.pruning.measure`, in rounds. The layers that read removed maps take them over by
+    least squares over `max_images` training images. `max_drop` ends that before the accuracy on the
+    validation images, without fine-tuning, is so many points lower.
+
+    Then the network is trained with the settings of the run for `epochs`, by default three tenths
+    of the run's, at `lr`, by default a tenth of the run's, in the new run `out`, which loads,
+    resumes, explains and exports as any other: its `network.toml` says what is left of each layer.
+
+    `data` is where the run's images are now, if they were moved or handed over in Python.
+
+    Raises RequestError for a network of the user's own code, and for one of which no filter can be
+    removed.
+    """
+    _check(multiply_adds, max_drop, similarity, epochs, max_images)
+    old = as_run(run)
+    config, target = old.read_config(), Path(out)
+    base = base_of(old, str(config["model"]))
+    net, card, note = load_run(old)
+    if net_is_fixed := _fixed(net, card):
+        raise RequestError(f"{old.path}: {net_is_fixed}")
+    opened = {**config, **({} if data is None else {"data": data})}
+    read = partial(_read, old, opened, card, data_dir=Path(data_dir) if data_dir else None)
+    images = read("train", max_images)
+    held_out, validate = _validation(read, net, card, opened, max_drop)
+    wish = Wish(multiply_adds, similarity)
+    done = prune_network(net, card, images, wish, is_good=validate, on_progress=on_progress)
+    if not done.redundant + done.others:
+        raise RequestError(
+            f"{old.path}: no filter is dead or the twin of another one"
+            + (", and none may be removed for the budget" if multiply_adds else "")
+            + ". Name a budget with `multiply_adds`, a lower `similarity`, or a larger `max_drop`."
+        )
+    without_training = None
+    if held_out is not None:
+        without_training = _accuracy(net, card, held_out), _accuracy(done.net, card, held_out)
+    _write_table(target, table_of(base, net, done.net), done.net, card)
+    settings = _settings(config, epochs=epochs, lr=lr, threads=threads, data_dir=data_dir)
+    result = train(
+        opened["data"],
+        out=target,
+        callbacks=callbacks,
+        progress=progress,
+        model=done.net,
+        **settings,
+    )
+    new = as_run(result.run)
+    after, _, _ = load_run(new)
+    compared = _compare(net, after, card, read("test", None))
+    pruned = PruningResult(
+        run=new,
+        accuracy=compared,
+        without_training=without_training,
+        sizes=(_size(net, card), _size(after, card)),
+        times={
+            batch: time_networks(net, after, card, batch_size=batch, threads=threads)
+            for batch in _BATCHES
+        },
+        filters=_filters(net, after),
+        redundant=done.redundant,
+        others=done.others,
+        notes=tuple(filter(None, [note, *_notes(net, after, card, multiply_adds)])),
+    )
+    new.write("pruning.json", to_json(pruned.to_dict(), indent=1) + "\n")
+    return pruned
+
+
+def _check(
+    multiply_adds: float | None,
+    max_drop: float | None,
+    similarity: float,
+    epochs: int | None,
+    max_images: int,
+) -> None:
+    if multiply_adds is not None and not 0 < multiply_adds < 1:
+        raise RequestError(
+            f"`multiply_adds` is the share that is left, above 0 and below 1, not {multiply_adds}."
+        )
+    if max_drop is not None and not 0 <= max_drop <= 100:
+        raise RequestError(f"`max_drop` is in points, 0 to 100, not {max_drop}.")
+    if not 0.5 <= similarity <= 1:
+        raise RequestError(f"`similarity` must be from 0.5 to 1, not {similarity}.")
+    if epochs is not None and epochs < 1:
+        raise RequestError(f"`epochs` must be at least 1, not {epochs}.")
+    if max_images < 1:
+        raise RequestError(f"`max_images` must be at least 1, not {max_images}.")
+
+
+def _fixed(net: nn.Module, card: Card) -> str:
+    """Why nothing can be removed from a network; empty where something can."""
+    structure = Structure.of(net, (card.in_channels, *card.input_size))
+    if structure.unseen:
+        return (
+            f"{structure.unseen[0]} has parameters and runs in training alone, where pruning "
+            "cannot follow it. Train a network without it."
+        )
+    if not structure.groups:
+        reasons = [*dict.fromkeys(structure.pinned.values())]
+        return f"no filter can be removed: {'; '.join(reasons[:3])}."
+    return ""
+
+
+def _read(
+    run: Run,
+    config: dict[str, Any],
+    card: Card,
+    split: Split,
+    count: int | None,
+    *,
+    data_dir: Path | None,
+) -> Images:
+    """The images of a split of the run's data, at most `count` of them at equal distances."""
+    dataset, indices = open_run_data(run, config, split, data_dir)
+    if count is not None and len(indices) > count:
+        indices = indices[np.linspace(0, len(indices) - 1, count).astype(np.int64)]
+    if not len(indices):
+        raise RequestError(f"The data of {run.path} have no {split} split.")
+    some = dataset.subset(indices, "test")
+    loaded = load_images(some, card, workers=os.cpu_count() or 1)
+    return Images(loaded, loaded.dataset.indices("test"))
+
+
+def _validation(
+    read: Callable[[Split, int | None], Images],
+    net: nn.Module,
+    card: Card,
+    config: dict[str, Any],
+    max_drop: float | None,
+) -> tuple[Images | None, Callable[[nn.Module], bool]]:
+    """The validation images, and whether a network is good enough on them."""
+    has_images = bool(config.get("dataset", {}).get("val"))
+    images = read("val", None) if has_images else None
+    if max_drop is None:
+        return images, lambda net: True
+    if images is None:
+        raise RequestError(
+            "`max_drop` is measured on validation images, of which the run has none. Leave it out."
+        )
+    least = _accuracy(net, card, images) - max_drop / 100
+    return images, lambda each: _accuracy(each, card, images) >= least
+
+
+def _outputs(net: nn.Module, card: Card, images: Images) -> EvaluationOutputs:
+    loaded: LoadedDataset = images.loaded
+    device = torch.device("cpu")
+    channels_last, size = choose_feeding(net, card, device)
+    outputs = compute_outputs(
+        net,
+        loaded.batch_source,
+        images.indices,
+        card,
+        batch_size=size,
+        device=device,
+        channels_last=channels_last,
+    )
+    return compute_metrics(outputs, loaded.dataset.truth(images.indices), card)
+
+
+def _accuracy(net: nn.Module, card: Card, images: Images) -> float:
+    return float(_outputs(net, card, images).is_correct.mean())
+
+
+def _compare(before: nn.Module, after: nn.Module, card: Card, images: Images) -> PairedAccuracy:
+    right: list[NDArray[np.bool_]] = [
+        _outputs(net, card, images).is_correct for net in (before, after)
+    ]
+    return PairedAccuracy.of(*right)
+
+
+def _write_table(folder: Path, text: str, net: nn.Module, card: Card) -> None:
+    """Put the table where the new run has it, and say on the network that it is built from it."""
+    run = Run.create(folder, name="pruned")
+    run.write("network.toml", text)
+    path = str(run.path / "network.toml")
+    vars(net)["card"] = replace(card, provenance={})
+    vars(net)["creation"] = Creation(path, len(card.classes), card.in_channels, card.input_size)
+
+
+def _settings(
+    config: dict[str, Any],
+    *,
+    epochs: int | None,
+    lr: float | None,
+    threads: int | None,
+    data_dir: str | Path | None,
+) -> dict[str, Any]:
+    """The settings of a run for its fine-tuning."""
+    known = settings_in(config, source="config.toml")
+    saved, usual = known.to_dict(), TrainConfig().to_dict()
+    values = {
+        name: value
+        for name, value in saved.items()
+        if name not in _NOT_AGAIN and value != usual.get(name)
+    }
+    length = max(1, round(_EPOCHS_SHARE * known.epochs)) if epochs is None else epochs
+    rate = _LR_SHARE * (known.lr or 0.05) if lr is None else lr
+    values |= {"epochs": length, "lr": rate, "warmup_epochs": 0.0}
+    values |= {} if threads is None else {"threads": threads}
+    return values | ({} if data_dir is None else {"data_dir": Path(data_dir)})
+
+
+def _size(net: nn.Module, card: Card) -> Size:
+    structure = Structure.of(net, (card.in_channels, *card.input_size))
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    return Size(parameters, structure.multiply_adds())
+
+
+def _filters(before: nn.Module, after: nn.Module) -> dict[str, tuple[int, int]]:
+    """The filters of every convolution, before and after."""
+    modules = modules_by_path(after)
+    return {
+        path: (layer.out_channels, modules[path].get_parameter("weight").shape[0])
+        for path, layer in modules_by_path(before).items()
+        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d)
+    }
+
+
+def _notes(before: nn.Module, after: nn.Module, card: Card, wished: float | None) -> list[str]:
+    if wished is None:
+        return []
+    left = _size(after, card).multiply_adds / _size(before, card).multiply_adds
+    if left <= wished * 1.01:
+        return []
+    why = "`max_drop` ended it, or every layer keeps a tenth of its filters"
+    return [f"{left:.0%} of the multiply-adds are left, not {wished:.0%}: {why}."]
