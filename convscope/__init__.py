@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from convscope.features.filters.api import filters as filters
     from convscope.features.maps.api import maps as maps
     from convscope.features.patches.api import patches as patches
+    from convscope.interventions.api import intervene as intervene
+    from convscope.interventions.api import intervene_on_data as intervene_on_data
     from convscope.map_similarity.api import redundancy as redundancy
     from convscope.pruning.api import prune as prune
     from convscope.runs.network import load as load
@@ -65,6 +67,8 @@ _HOME = {
     "fully_convolutional": "convscope.zoo.fully_convolutional",
     "geometry": "convscope.arithmetic",
     "invert": "convscope.synthesis.inversion",
+    "intervene": "convscope.interventions.api",
+    "intervene_on_data": "convscope.interventions.api",
     "lab": "convscope.webapp.lab",
     "list_models": "convscope.zoo",
     "load": "convscope.runs.network",
@@ -101,6 +105,8 @@ __all__ = [
     "fully_convolutional",
     "geometry",
     "invert",
+    "intervene",
+    "intervene_on_data",
     "lab",
     "list_models",
     "load",

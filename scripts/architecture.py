@@ -41,6 +41,8 @@ LAYERS = (
     ("evaluation", "summaries"),
     ("reports", "explanation", "features", "recipes", "conversion", "synthesis"),
     ("attribution", "checks", "map_similarity"),
+    ("reports", "explanation", "features", "recipes", "conversion"),
+    ("checks", "map_similarity", "interventions"),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons", "pruning"),
     ("webapp", "serving"),

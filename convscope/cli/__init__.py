@@ -43,6 +43,7 @@ COMMANDS = {
     "filters": "Draw the weights of a network's filters, with norms and twins.",
     "maps": "Draw the activation maps of a network's layers for an image.",
     "patches": "Find the image patches that excite each filter of a network most.",
+    "intervene": "Change units, maps or weights inside a network, and see its answers change.",
     "prune": "Remove filters from a trained network, fine-tune it, and compare the two.",
     "redundancy": "Find filters that detect the same pattern, and dead ones, over a data set.",
     "attribute": "Show which parts of images an answer rests on, and how far to trust that.",

@@ -84,6 +84,7 @@ CASES = {
     "synthesize": ["{run}", "0", "--steps", "1", "-o", "{out}.html"],
     "attribute": ["{run}", "{image}", "--random-orders", "2", "-o", "{out}.html"],
     "summary": ["{run}"],
+    "intervene": ["{run}", "{image}", "--set", "{odd}[0]=0"],
     "prune": ["{run}", "-o", "{out}.pruned", "--similarity", "0.8", "--epochs", "1"],
     "redundancy": ["{run}", "-o", "{out}.html"],
     "models": ["*{odd}*"],
@@ -92,7 +93,7 @@ CASES = {
     "lab": ["{out}"],
     "serve": ["{out}"],
 }  # fmt: skip
-FAILS = {"models", "recipes", "geometry", "lab", "serve", "redundancy"}
+FAILS = {"models", "recipes", "geometry", "intervene", "lab", "serve", "redundancy"}
 
 
 def test_there_is_a_case_for_every_command():
