@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from convscope.explanation.api import explain as explain
     from convscope.explanation.recording import record as record
     from convscope.exported.batch import batch_predict as batch_predict
+    from convscope.features.embedding.api import embed as embed
     from convscope.features.filters.api import filters as filters
     from convscope.features.maps.api import maps as maps
     from convscope.features.patches.api import patches as patches
+    from convscope.features.probes import probes as probes
     from convscope.interventions.api import intervene as intervene
     from convscope.interventions.api import intervene_on_data as intervene_on_data
     from convscope.map_similarity.api import redundancy as redundancy
@@ -59,6 +61,7 @@ _HOME = {
     "check": "convscope.checks.api",
     "create_model": "convscope.weights",
     "cross_validate": "convscope.training.folds.api",
+    "embed": "convscope.features.embedding.api",
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",
     "export": "convscope.conversion.api",
@@ -78,6 +81,7 @@ _HOME = {
     "patches": "convscope.features.patches.api",
     "predict": "convscope.evaluation.predict",
     "prune": "convscope.pruning.api",
+    "probes": "convscope.features.probes",
     "record": "convscope.explanation.recording",
     "redundancy": "convscope.map_similarity.api",
     "resume": "convscope.training.api",
@@ -97,6 +101,7 @@ __all__ = [
     "check",
     "create_model",
     "cross_validate",
+    "embed",
     "evaluate",
     "explain",
     "export",
@@ -115,6 +120,7 @@ __all__ = [
     "maps",
     "patches",
     "predict",
+    "probes",
     "prune",
     "record",
     "redundancy",

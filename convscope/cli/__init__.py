@@ -38,6 +38,8 @@ COMMANDS = {
     "serve": "Classify images over HTTP with an exported network, without PyTorch.",
     "check": "Find what is wrong with a data set before training on it.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
+    "embed": "Draw a map of images by what a layer makes of them, and find the nearest ones.",
+    "probes": "Measure how well a linear classifier tells the classes from each layer.",
     "synthesize": "Compute the images that excite units most, or that a layer cannot tell apart.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",
     "filters": "Draw the weights of a network's filters, with norms and twins.",

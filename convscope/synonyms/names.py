@@ -18,6 +18,8 @@ COMMANDS = {
     "filters": "kernels show_filters plot_filters filter_weights",
     "maps": "activation_maps feature_maps activations",
     "patches": "top_patches top_activations max_activations dataset_examples",
+    "embed": "embedding embeddings tsne t_sne umap pca projector nearest_images",
+    "probes": "probe linear_probe linear_probes",
     "synthesize": "synthesise dream deepdream lucent feature_visualization maximize "
     "activation_maximization invert",
     "explain": "why trace interpret",
@@ -119,6 +121,8 @@ ATTRIBUTES = {
     "intervene": "ablate silence activation_patching perturb",
     "prune": "slim compress shrink sparsify",
     "redundancy": "cka filter_similarity redundant_filters",
+    "embed": "embedding embeddings tsne umap",
+    "probes": "probe linear_probe linear_probes",
     "synthesize": "synthesise deepdream feature_visualization activation_maximization",
     "summary": "info describe summarize summarise",
     "filters": "kernels show_filters plot_filters filter_weights",

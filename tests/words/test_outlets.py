@@ -81,6 +81,8 @@ CASES = {
     "filters": ["{run}", "-o", "{out}.html"],
     "maps": ["{run}", "{image}", "-o", "{out}.html"],
     "patches": ["{run}", "{data}", "-o", "{out}.html"],
+    "embed": ["{run}", "{data}", "-o", "{out}.html"],
+    "probes": ["{run}"],
     "synthesize": ["{run}", "0", "--steps", "1", "-o", "{out}.html"],
     "attribute": ["{run}", "{image}", "--random-orders", "2", "-o", "{out}.html"],
     "summary": ["{run}"],

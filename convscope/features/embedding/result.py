@@ -1,0 +1,126 @@
+"""What `embed` returns: a map of images with their classes and predictions, and neighbors."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.features.embedding.trust import Trust
+from convscope.words import visible
+from convscope.words.csv_text import to_csv
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """An image and those nearest to it at the layer.
+
+    Attributes:
+        image: its file name.
+        pixels: bytes (h, w, c), as the network gets it.
+        predicted: its class, as the network says.
+        indices: of the nearest images in the map, the nearest first.
+        distances: Euclidean, at the layer.
+    """
+
+    image: str
+    pixels: NDArray[np.uint8]
+    predicted: str
+    indices: tuple[int, ...]
+    distances: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class EmbeddingResult:
+    """A map of images.
+
+    Attributes:
+        model: what the network is called.
+        data: which images these are; `num_all` is how many there are of them.
+        layer: the layer, whose vectors have `num_features` numbers.
+        method: "pca", "tsne" or "umap"; `about` says what its axes are.
+        points: (n, 2).
+        names: of the images; `labels` their classes, `predicted` what the network says.
+        classes: names, by which labels and predictions are numbered.
+        pixels: bytes (n, h, w, c).
+        trust: how far the map can be trusted.
+        neighbors: of each image that was asked for.
+    """
+
+    model: str
+    data: str
+    num_all: int
+    layer: str
+    num_features: int
+    method: str
+    about: str
+    points: NDArray[np.float64]
+    names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    classes: tuple[str, ...]
+    pixels: NDArray[np.uint8]
+    trust: Trust
+    neighbors: tuple[Neighbors, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """What is to be known of the map, a sentence or two each."""
+        shown = len(self.points)
+        some = (
+            f"{shown:,} of {self.num_all:,} images" if shown < self.num_all else f"{shown:,} images"
+        )
+        evenly = ", evenly out of all" if shown < self.num_all else ""
+        wrong = int((self.labels != self.predicted).sum())
+        what = (
+            f"{some} ({self.data}){evenly}, by {self.num_features:,} features at {self.layer} of "
+            f"{self.model}; {wrong:,} are predicted wrong."
+        )
+        return [what, self.about, str(self.trust)]
+
+    def __str__(self) -> str:
+        return "".join(f"{visible(line)}\n" for line in self.lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Figures and neighbors as values of JSON; the points are in the CSV."""
+        return {
+            "model": self.model,
+            "data": self.data,
+            "layer": self.layer,
+            "method": self.method,
+            "num_images": len(self.points),
+            "num_all": self.num_all,
+            "num_features": self.num_features,
+            "trust": asdict(self.trust),
+            "neighbors": [
+                {
+                    "image": each.image,
+                    "predicted": each.predicted,
+                    "nearest": [self.names[index] for index in each.indices],
+                    "distances": list(each.distances),
+                }
+                for each in self.neighbors
+            ],
+            "notes": list(self.notes),
+        }
+
+    def to_csv(self) -> str:
+        """A row for each image: its name, class, prediction, whether that is right, and x, y."""
+        rows = (
+            (
+                name,
+                self.classes[label],
+                self.classes[predicted],
+                int(label == predicted),
+                *(f"{number:.6g}" for number in point),
+            )
+            for name, label, predicted, point in zip(
+                self.names,
+                map(int, self.labels),
+                map(int, self.predicted),
+                self.points,
+                strict=True,
+            )
+        )
+        return to_csv([("path", "label", "predicted", "correct", "x", "y"), *rows])
