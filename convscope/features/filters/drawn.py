@@ -43,9 +43,8 @@ def _section(layer: LayerFilters, top: int) -> Section:
         f"{grouped}.{twins}{tiny}{less}"
     )
     title = f"Convolution {layer.number}: {layer.name}"
-    is_single = layer.is_color or all(len(one.weights) == 1 for one in layer.filters)
-    if is_single:
-        tiles = tuple(_whole(layer, one) for one in order)
+    if layer.is_single:
+        tiles = tuple(whole_filter(layer, one) for one in order)
         return Section(title, (Row(tiles),), text, _scale(layer))
     rows = tuple(_row(layer, one) for one in order)
     return Section(title, rows, text, _scale(layer))
@@ -68,7 +67,8 @@ def color_picture(weights: NDArray[np.float32], peak: float) -> NDArray[np.uint8
     return np.clip(np.round(levels), 0, 255).astype(np.uint8)
 
 
-def _whole(layer: LayerFilters, one: FilterWeights) -> Tile:
+def whole_filter(layer: LayerFilters, one: FilterWeights) -> Tile:
+    """A filter of a layer that `is_single`, as one picture."""
     pixels = (
         color_picture(one.weights, layer.peak)
         if layer.is_color

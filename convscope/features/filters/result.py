@@ -79,6 +79,11 @@ class LayerFilters:
     filters: tuple[FilterWeights, ...]
 
     @property
+    def is_single(self) -> bool:
+        """Whether a filter is one picture: of red, green and blue, or of one channel."""
+        return self.is_color or self.inputs == self.groups
+
+    @property
     def peak(self) -> float:
         """The largest magnitude of a weight of the layer, the end of its color scale."""
         return max(float(np.abs(one.weights).max(initial=0)) for one in self.filters)

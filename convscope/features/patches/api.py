@@ -14,6 +14,8 @@ from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
 from convscope.evaluation.opening import open_trained
 from convscope.evaluation.selection import DataRequest
+from convscope.features.filters.result import LayerFilters
+from convscope.features.filters.weights import filters_of
 from convscope.features.image_set import ImageSet, open_images
 from convscope.features.layer_pass import LayerPass
 from convscope.features.patches.checkpoint import Checkpoint, digest_of_weights
@@ -168,7 +170,16 @@ def _find(
     )
     notes = tuple(filter(None, [opened.note, *_unreadable(images)]))
     name = opened.name if opened.run is None else str(opened.run.path)
-    return PatchesResult(name, opened.card, images, tuple(found), top, notes), checkpoint
+    weights = _pictures(layer_pass)
+    result = PatchesResult(name, opened.card, images, tuple(found), top, notes, weights)
+    return result, checkpoint
+
+
+def _pictures(layer_pass: LayerPass) -> dict[str, LayerFilters]:
+    """The filters of the layers in which they are pictures."""
+    chosen = [layer.name for layer in layer_pass.layers if layer.type == "convolution"]
+    found = [filters_of(layer_pass.recorded, name, 0) for name in chosen]
+    return {layer.name: layer for layer in found if layer is not None and layer.is_single}
 
 
 def _unreadable(images: ImageSet) -> list[str]:

@@ -1,10 +1,12 @@
 """Sheets of patches: a section for each layer, a row for each filter."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.features.filters.drawn import whole_filter
 from convscope.features.patches.found import PatchesResult
 from convscope.features.patches.result import FilterPatches, LayerPatches, Patch
 from convscope.features.sheets.sheet import Pixels, Row, Section, Sheet, Tile
@@ -27,7 +29,8 @@ def patches_sheet(
         "Each row has the patches that excite one filter most, the strongest first, at most one of "
         "an image. A patch is the receptive field of the unit; stripes lie outside of the image. "
         "The number is the unit's value; +3 alike: three weaker patches among the filter's "
-        f"{4 * result.top} strongest images look like this one."
+        f"{4 * result.top} strongest images look like this one. In a frame: the filter's weights, "
+        "with gray or white for 0."
     )
     selectivity = (
         "Selectivity compares the class with the largest mean activation, m, with the mean of the "
@@ -40,7 +43,7 @@ def patches_sheet(
         *result.notes,
     )
     sections = tuple(_section(result, layer, shown) for layer in chosen)
-    return Sheet(f"Strongest patches of {result.model}", lines, sections, tile=104)
+    return Sheet(f"Strongest patches of {result.model}", lines, sections, tile=104, columns=10)
 
 
 def _section(result: PatchesResult, layer: LayerPatches, shown: int) -> Section:
@@ -61,7 +64,7 @@ def _section(result: PatchesResult, layer: LayerPatches, shown: int) -> Section:
         f"{number:,} {kind}{size}{where}; receptive field {exact}{field} pixels.{also}"
         f"{_named(layer, 'dead')}{_named(layer, 'always on')}{less}"
     )
-    rows = tuple(_row(result, one, kind) for one in filters)
+    rows = tuple(_row(result, layer.name, one, kind) for one in filters)
     return Section(layer.name, rows, text)
 
 
@@ -83,7 +86,7 @@ def _named(layer: LayerPatches, state: str) -> str:
     return f" {state.capitalize()} ({what}): {listed}{more}."
 
 
-def _row(result: PatchesResult, one: FilterPatches, kind: str) -> Row:
+def _row(result: PatchesResult, layer: str, one: FilterPatches, kind: str) -> Row:
     summary = one.summary
     selective = "" if summary.selectivity is None else f" · selectivity {summary.selectivity:.2f}"
     best = f" · most active for {summary.preferred}" if summary.preferred else ""
@@ -100,7 +103,16 @@ def _row(result: PatchesResult, one: FilterPatches, kind: str) -> Row:
     )
     pixels = result.pixels(one.patches)
     tiles = tuple(_tile(patch, *own) for patch, own in zip(one.patches, pixels, strict=True))
-    return Row(tiles, title, text)
+    return Row((*_weights(result, layer, one.filter), *tiles), title, text)
+
+
+def _weights(result: PatchesResult, layer: str, number: int) -> tuple[Tile, ...]:
+    """The filter's weights, where they are a picture."""
+    if layer not in result.weights:
+        return ()
+    own = result.weights[layer]
+    tile = whole_filter(own, own.filters[number])
+    return (replace(tile, title="weights", lines=tile.lines, is_marked=True),)
 
 
 def _tile(patch: Patch, pixels: Pixels, outside: NDArray[np.bool_]) -> Tile:

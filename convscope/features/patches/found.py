@@ -1,6 +1,6 @@
 """What `patches` returns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from convscope.card import Card
 from convscope.errors import RequestError, nearest
+from convscope.features.filters.result import LayerFilters
 from convscope.features.image_set import ImageSet
 from convscope.features.patches.crops import crop
 from convscope.features.patches.result import LayerPatches, Patch, csv_rows
@@ -26,6 +27,7 @@ class PatchesResult:
         layers: in order of execution, or as they were named.
         top: at most so many patches of each filter.
         notes: what is to be known of the images.
+        weights: of the layers whose filters are pictures, by name; see `LayerFilters.is_single`.
     """
 
     model: str
@@ -34,6 +36,7 @@ class PatchesResult:
     layers: tuple[LayerPatches, ...]
     top: int
     notes: tuple[str, ...] = ()
+    weights: Mapping[str, LayerFilters] = field(default_factory=dict[str, LayerFilters], repr=False)
 
     @property
     def num_images(self) -> int:

@@ -1,23 +1,21 @@
 """A contact sheet: activation maps of some convolutions, from edges to parts, as in the lecture."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from convscope.errors import RequestError
 from convscope.explanation.recording import Recording
-from convscope.features.colors import colorize
+from convscope.features.colors import color_scale, colorize
 from convscope.features.ranking import mean_magnitude
+from convscope.features.sheets.output import to_png
+from convscope.features.sheets.sheet import Row, Scale, Section, Sheet, Tile
 from convscope.webapp.inspect.graph import GraphRow
 from convscope.webapp.inspect.maps import volume_of
 
 LECTURE = (1, 2, 4, 7, 10)
 """The convolutions that the lecture shows, counted from 1."""
-
-_SIDE, _GAP, _TEXT = 128, 8, 22
 
 
 def contact_sheet(
@@ -37,27 +35,32 @@ def contact_sheet(
     chosen = [(n, layers[n - 1]) for n in convolutions if 1 <= n <= len(layers)]
     if not chosen:
         raise RequestError("This network has none of the requested convolutions.")
-    line_height = _SIDE + _TEXT + _GAP
-    size = maps * (_SIDE + _GAP) + _GAP, (len(chosen) + 1) * line_height
-    sheet = Image.new("RGB", size, "white")
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
-    sheet.paste(image.resize((_SIDE, _SIDE)), (_GAP, _GAP))
-    for line, (number, row) in enumerate(chosen, start=1):
-        _draw_line(sheet, line * line_height, f"convolution {number}", row, recording, maps)
-    file = io.BytesIO()
-    sheet.save(file, "PNG")
-    return file.getvalue()
+    image = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    size = f"{pixels.shape[0]}x{pixels.shape[1]}"
+    sections = [Section("Image", (Row((Tile(image, "image", (size,)),)),))]
+    sections += [_section(number, row, recording, maps) for number, row in chosen]
+    lines = ("Maps are ranked by mean magnitude.",)
+    return to_png(Sheet("Activation maps", lines, tuple(sections), tile=128, columns=maps))
 
 
-def _draw_line(
-    sheet: Image.Image, top: int, title: str, row: GraphRow, recording: Recording, maps: int
-) -> None:
-    channels, height, width = row.shape
-    text = f"{title}: {row.name}, {channels} maps of {height}x{width}"
-    ImageDraw.Draw(sheet).text((_GAP, top), text, fill="black")
+def _section(number: int, row: GraphRow, recording: Recording, maps: int) -> Section:
+    count, height, width = row.shape
     volume = volume_of(recording, row)
     peak = float(np.nan_to_num(np.abs(volume)).max()) or 1.0
-    for column, c in enumerate(np.argsort(-mean_magnitude(volume))[:maps]):
-        image = Image.fromarray(colorize(volume[c] / peak))
-        image = image.resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
-        sheet.paste(image, (_GAP + column * (_SIDE + _GAP), top + _TEXT))
+    tiles = tuple(
+        Tile(
+            colorize(volume[c] / peak),
+            f"map {c}",
+            (f"largest {volume[c].max():.3g}", f"mean {volume[c].mean():.3g}"),
+        )
+        for c in np.argsort(-mean_magnitude(volume))[:maps]
+    )
+    low = -1.0 if (volume < 0).any() else 0.0
+    scale = Scale(
+        color_scale(low, 1.0),
+        f"{low * peak:.3g}",
+        f"{peak:.3g}",
+        "white is 0; the largest magnitude of all maps of the layer is darkest",
+    )
+    title = f"Convolution {number}: {row.name}"
+    return Section(title, (Row(tiles),), f"{count} maps of {height}x{width}", scale)
