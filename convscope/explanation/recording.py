@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from convscope.explanation.explanation import Explanation
 from convscope.explanation.field import ReceptiveField, ReceptiveFields
 from convscope.explanation.network_input import check_module, run_on_image
 from convscope.explanation.recorded_tensor import RecordedTensor
+from convscope.explanation.replay import gradients_of, replayed
 from convscope.explanation.rules import RULES
 from convscope.explanation.rules.complex_numbers import explain_complex, involves_complex
 from convscope.explanation.rules.complex_sums import real_view
@@ -216,6 +217,29 @@ class Recording:
         """
         indices = [(at,) if isinstance(at, int) else tuple(at) for at in (this, that)]
         return difference(self._explain_location, *(Location(name, at) for at in indices))
+
+    def replay(self, changes: Mapping[str, Tensor]) -> "Recording":
+        """The recording with other values for some results, or for "image", and what follows.
+
+        `changes` are by name, with the batch axis. The network is not needed, and not run: every
+        operation that depends on a change is computed again, after it was seen to give the
+        recorded bits again. Unchanged results are shared.
+
+        Raises RequestError for an unknown name, another shape, and an operation that does not give
+        the same again, as dropout in training.
+        """
+        self._check_unchanged()
+        return Recording(replayed(self._forward_pass, changes), self.note)
+
+    def gradients(self, name: str, at: int | Sequence[int] = ()) -> dict[str, Tensor]:
+        """The gradient of the unit `at` of a result by each result before it, and by "image".
+
+        Each has the shape of the result, with the batch axis. What the unit does not depend on is
+        left out. Raises RequestError as `replay` does.
+        """
+        self._check_unchanged()
+        index = self[name].index(at)
+        return gradients_of(self._forward_pass, name, index)
 
     def _explain_location(self, location: Location) -> Explanation:
         return self.explain(location.source, location.at)
