@@ -79,11 +79,12 @@ def export(
     int8
         Compute in 8 bits. What that costs in accuracy is measured and shown.
     calibration
-        A folder of images for lower precision, one folder for each class, in place of the run's
-        own.
+        A folder of images for lower precision, in place of the run's own: one folder for each
+        class, or the images alone, whose accuracy cannot be told then.
     max_drop
-        Points of accuracy that lower precision may cost, by default 1. In 8 bits, layers that cost
-        too much stay in float32; where that does not help, nothing is written.
+        Points of accuracy that lower precision may cost, by default 1; of images without classes,
+        how many answers of 100 may change. In 8 bits, layers that cost too much stay in float32;
+        where that does not help, nothing is written.
     fold_filters
         Take filters out that make no difference: constant ones, and exact copies of others.
     batch_size

@@ -14,8 +14,12 @@ _MOST_KERNELS = 6  # that are named
 def rounding_table(exported: Exported) -> Table:
     """Speed beside that in float32, and accuracy beside that before."""
     table = Table("engine", box=None, pad_edge=False)
-    titles = ("p50", "images/s", "float32", "faster", "size", "accuracy", "points")
-    for title in (*titles, "95% interval", "same"):
+    roundings = [one.rounding for one in exported.candidates if one.rounding is not None]
+    has_classes = any(rounding.accuracy is not None for rounding in roundings)
+    has_images = any(rounding.agreement is not None for rounding in roundings)
+    titles = ("p50", "images/s", "float32", "faster", "size")
+    of_classes = ("accuracy", "points", "95% interval") if has_classes else ()
+    for title in (*titles, *of_classes, *(["same"] if has_images else [])):
         table.add_column(title, justify="right")
     for candidate in exported.candidates:
         times, rounding, costs = candidate.times, candidate.rounding, candidate.footprint
@@ -35,17 +39,15 @@ def rounding_table(exported: Exported) -> Table:
     return table
 
 
-def _accuracy(rounding: Rounding) -> tuple[str, str, str, str]:
-    """After, in points, their interval, and how many images have the same answer."""
-    if rounding.accuracy is None or rounding.agreement is None:
-        return "", "", "", ""
-    low, high = rounding.accuracy.interval
-    return (
-        f"{rounding.accuracy.after / rounding.accuracy.num_images:.2%}",
-        f"{100 * rounding.accuracy.change:+.2f}",
-        f"{100 * low:+.2f} to {100 * high:+.2f}",
-        f"{rounding.agreement:.2%}",
-    )
+def _accuracy(rounding: Rounding) -> Iterator[str]:
+    """After, in points, their interval, and how many images have the same answer; what is known."""
+    if rounding.accuracy is not None:
+        low, high = rounding.accuracy.interval
+        yield f"{rounding.accuracy.after / rounding.accuracy.num_images:.2%}"
+        yield f"{100 * rounding.accuracy.change:+.2f}"
+        yield f"{100 * low:+.2f} to {100 * high:+.2f}"
+    if rounding.agreement is not None:
+        yield f"{rounding.agreement:.2%}"
 
 
 def rounding_lines(exported: Exported) -> Iterator[str]:

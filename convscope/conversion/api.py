@@ -116,7 +116,8 @@ def export(
             by more than `max_drop` points (by default 1), layers that cost most stay in float32.
             By default the folder is then `exported-int8`.
         calibration: a folder of images for that, one folder for each class, where the run's own
-            shall not be taken, or there is no run.
+            shall not be taken, or there is no run. Of images that lie in it directly classes are
+            not known: `max_drop` is then how many answers of 100 may change.
         fold_filters: take filters out that make no difference, constant ones and exact copies, and
             let the layers behind them do without: the same function but for rounding.
         web: add the folder `web`, a page that classifies images in the browser. npm brings ONNX

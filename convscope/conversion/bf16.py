@@ -62,16 +62,17 @@ def compute_in_bf16(
     times = time_engines(runners, card, batch_size=batch_size)
     answers = None if images is None else ImageAnswers.of(draft, images)
     found = None if answers is None else answers.of_engine(run)
+    cost = None if answers is None or found is None else answers.cost(found)
     rounding = Rounding(
         precision="bf16",
-        accuracy=None if answers is None or found is None else answers.accuracy(found),
+        accuracy=cost.accuracy if cost is not None and cost.is_labeled else None,
         agreement=None if answers is None or found is None else answers.agreement(found),
         worst=None if answers is None or found is None else answers.worst(found),
         worst_of_files=parity.probabilities,
         float_kernels=float_kernels(_ENGINE, path, "bf16"),
         images="No labeled images: accuracy was not measured."
         if images is None
-        else f"Accuracy on {images.measured_on}.",
+        else images.measurement,
         float_seconds=times["float32"].fastest_round,
     )
     shape = (batch_size, card.in_channels, *card.input_size)
@@ -84,18 +85,13 @@ def compute_in_bf16(
         ),
         golden=probabilities(run(normalize(draft.golden, card)), card),
         rounding=rounding,
-        problem=_problem(parity, rounding, max_drop),
+        problem=("" if cost is None else cost.problem(16, max_drop, _ENGINE)) or _problem(parity),
     )
     return [candidate]
 
 
-def _problem(parity: Parity, rounding: Rounding, max_drop: float) -> str:
-    """Why the network is not kept; empty if it is."""
-    if rounding.accuracy is not None and -100 * rounding.accuracy.change > max_drop:
-        return (
-            f"In bf16 {_ENGINE} loses too much accuracy ({rounding.accuracy}; `max_drop` is "
-            f"{max_drop:g})."
-        )
+def _problem(parity: Parity) -> str:
+    """Why a network is not kept whose answers for images may be; empty if it is."""
     if not parity.holds:
         return (
             f"In bf16 {_ENGINE} answers differently than PyTorch: by {parity.logits:.1e} of its "

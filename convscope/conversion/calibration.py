@@ -3,7 +3,9 @@ measured before and after.
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,15 @@ from convscope.card import Card
 from convscope.data.classes import match_classes
 from convscope.data.dataset import Dataset, keys_of
 from convscope.data.file_patterns import is_pattern
+from convscope.data.flat import hint_for_flat_images
 from convscope.data.loading import load_images
 from convscope.data.options import INDEPENDENT
 from convscope.data.source import open_source
 from convscope.data.split import stable_hash
+from convscope.data.unreadable import UnreadableImage
+from convscope.data.walk import has_images, is_folder, is_image, list_folder
 from convscope.errors import RequestError
+from convscope.exported.pixels import fitted_pixels
 from convscope.models import OpenedModel
 from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
@@ -39,31 +45,50 @@ class CalibrationImages:
     Attributes:
         calibration: those from which the ranges of the activations are taken.
         measured: others, on which accuracy is measured.
-        truth: of the latter: (n,) indices of classes, or (n, classes) where there may be several.
+        truth: of the latter: (n,) indices of classes, or (n, classes) where there may be several;
+            None where they are not known.
         calibrated_on: which images the first are, in words.
         measured_on: which images the others are.
+        hint: where classes may be that were not read; usually empty.
     """
 
     calibration: NDArray[np.uint8]
     measured: NDArray[np.uint8]
-    truth: NDArray[Any]
+    truth: NDArray[Any] | None
     calibrated_on: str
     measured_on: str
+    hint: str = ""
 
     @property
     def description(self) -> str:
-        """A sentence on both."""
+        """Which images both are."""
+        if self.truth is None:
+            return f"Calibrated on {self.calibrated_on}. {self.measurement}"
         return f"Calibrated on {self.calibrated_on}; accuracy on {self.measured_on}."
+
+    @property
+    def measurement(self) -> str:
+        """What is measured, and on which images."""
+        if self.truth is not None:
+            return f"Accuracy on {self.measured_on}."
+        return (
+            "Classes are not known, so accuracy cannot be told, only how many of "
+            f"{self.measured_on} keep their answer; accuracy drops by no more than the rest. "
+            f"{self.hint}"
+        ).rstrip()
 
 
 def calibration_images(opened: OpenedModel, folder: str | Path | None) -> CalibrationImages:
     """Images of a run's training and validation splits, or of `folder`.
 
     At most NUM_CALIBRATION and NUM_MEASURED are taken, as many of each class as possible, by a hash
-    of their names. A folder without splits is divided.
+    of their names. A folder without splits is divided. Of one that has images and no folders of
+    images, classes are not known.
 
     Raises RequestError where there are no images.
     """
+    if folder is not None and _has_no_classes(Path(folder).expanduser()):
+        return _without_classes(Path(folder).expanduser(), opened.card)
     if folder is not None:
         dataset = _of_folder(folder, opened.card)
     elif opened.run is not None:
@@ -71,7 +96,8 @@ def calibration_images(opened: OpenedModel, folder: str | Path | None) -> Calibr
     else:
         raise RequestError(
             f"{opened.name} is no run, and has no images to be calibrated on for `int8`. Name a "
-            "folder of images, one folder for each class, by `calibration`."
+            "folder of images, one folder for each class, by `calibration`; or one with the images "
+            "alone, if their classes are not known."
         )
     calibration, measured, *said = _divided(dataset)
     chosen = np.concatenate([calibration, measured])
@@ -125,9 +151,7 @@ def _divided(dataset: Dataset) -> tuple[Indices, Indices, str, str]:
         kinds = f"{len(train):,} training images", f"{len(others):,} {name} images"
     else:
         order = _stratified(dataset, np.arange(len(dataset)))
-        if len(order) < 2:
-            raise RequestError(f"{dataset.name} has too few images to be calibrated on.")
-        count = min(NUM_CALIBRATION, len(order) // 2)
+        count = _num_calibration(len(order), dataset.name)
         calibration, others = order[:count], order[count:]
         kinds = f"{len(order):,} images", f"the {len(others):,} others"
     measured = _stratified(dataset, others)[:NUM_MEASURED]
@@ -137,6 +161,49 @@ def _divided(dataset: Dataset) -> tuple[Indices, Indices, str, str]:
         f"{len(calibration):,} of {kinds[0]} of {dataset.name}",
         f"{len(measured):,} of {kinds[1]}",
     )
+
+
+def _num_calibration(count: int, name: str) -> int:
+    """Of images that are in no splits."""
+    if count < 2:
+        raise RequestError(f"{name} has too few images to be calibrated on.")
+    return min(NUM_CALIBRATION, count // 2)
+
+
+def _has_no_classes(folder: Path) -> bool:
+    """Whether images lie directly in a folder, and none in the folders in it."""
+    if not folder.is_dir():
+        return False
+    entries = list_folder(folder)
+    return any(map(is_image, entries)) and not any(
+        has_images(Path(entry.path)) for entry in entries if is_folder(entry)
+    )
+
+
+def _without_classes(folder: Path, card: Card) -> CalibrationImages:
+    """Images that lie in a folder, in the order of a hash of their names."""
+    names = [entry.name for entry in list_folder(folder) if is_image(entry)]
+    order: list[int] = np.argsort(stable_hash(names, _SEED)).tolist()
+    chosen = [folder / names[index] for index in order[: NUM_CALIBRATION + NUM_MEASURED]]
+    with ThreadPoolExecutor() as threads:
+        read = threads.map(partial(_readable_pixels, card), chosen)
+        images = [pixels for pixels in read if pixels is not None]
+    count = _num_calibration(len(images), str(folder))
+    return CalibrationImages(
+        np.stack(images[:count]),
+        np.stack(images[count:]),
+        None,
+        f"{count:,} of {len(names):,} images of {folder.name}",
+        f"{len(images) - count:,} other images of {folder.name}",
+        hint_for_flat_images(folder, []),
+    )
+
+
+def _readable_pixels(card: Card, path: Path) -> NDArray[np.uint8] | None:
+    try:
+        return fitted_pixels(path, card)
+    except UnreadableImage:
+        return None
 
 
 def _stratified(dataset: Dataset, indices: Indices) -> Indices:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.conversion.accuracy import Cost
 from convscope.conversion.quantization import Quantizer
 from convscope.engines import Batch, Engine
 from convscope.errors import WorkError
-from convscope.evaluation.paired import PairedAccuracy
 
 if TYPE_CHECKING:
     import onnx
@@ -46,7 +46,7 @@ class Layers:
 def mend(
     quantizer: Quantizer,
     open_model: Opener,
-    accuracy: Callable[[Engine], PairedAccuracy],
+    cost: Callable[[Engine], Cost],
     images: Batch,
     *,
     max_drop: float,
@@ -54,14 +54,14 @@ def mend(
     """The fewest layers of COUNTS, those that cost most, without which accuracy stays.
 
     Args:
-        accuracy: of the network in an engine.
+        cost: of the network in an engine.
         images: normalized, on which layers are compared.
-        max_drop: in points of accuracy.
+        max_drop: in points of accuracy, or answers of 100 that may change.
 
     Raises WorkError where it drops by more all the same, naming the layers that cost most.
     """
-    first = accuracy(open_model(quantizer.quantize()))
-    if -100 * first.change <= max_drop:
+    first = cost(open_model(quantizer.quantize()))
+    if first.points <= max_drop:
         return Layers()
     costs = _costs(quantizer, open_model, images)
     names = [name for name, _ in costs]
@@ -69,13 +69,12 @@ def mend(
     for count in (count for count in COUNTS if count <= len(names)):
         trials += 1
         kept = tuple(names[:count])
-        found = accuracy(open_model(quantizer.quantize(float_layers=kept)))
-        if -100 * found.change <= max_drop:
+        found = cost(open_model(quantizer.quantize(float_layers=kept)))
+        if found.points <= max_drop:
             return Layers(kept, tuple(costs), trials)
     raise WorkError(
-        f"8 bits cost too much accuracy ({first}; `max_drop` is {max_drop:g}). Most of it is lost "
-        f"in {Layers(costs=tuple(costs))}. With the first {count} of them in float32 it is {found}."
-        " Nothing was written."
+        f"{first.problem(8, max_drop)} Most of it comes from {Layers(costs=tuple(costs))}. With "
+        f"the first {count} of them in float32 it is {found}. Nothing was written."
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from convscope.conversion.accuracy import ImageAnswers, normalized
+from convscope.conversion.accuracy import Cost, ImageAnswers, normalized
 from convscope.conversion.calibration import CalibrationImages
 from convscope.conversion.candidates import Candidate, remove_files
 from convscope.conversion.costly_layers import Layers, mend
@@ -26,7 +26,6 @@ from convscope.engines import FILES, Engine, EngineName, is_installed, open_engi
 from convscope.engines.footprint import measure_footprint
 from convscope.engines.timing import time_engines
 from convscope.errors import RequestError
-from convscope.evaluation.paired import PairedAccuracy
 from convscope.exported.pixels import normalize
 from convscope.exported.probabilities import probabilities
 
@@ -56,8 +55,8 @@ class _Quantization:
     max_drop: float
     batch_size: int
 
-    def accuracy(self, run: Engine) -> PairedAccuracy:
-        return self.answers.accuracy(self.answers.of_engine(run))
+    def cost(self, run: Engine) -> Cost:
+        return self.answers.cost(self.answers.of_engine(run))
 
     def open_model(self, model: "onnx.ModelProto") -> Engine:
         return open_engine("onnxruntime", model.SerializeToString(), threads=self.draft.threads)
@@ -88,7 +87,8 @@ def quantize(
 ) -> tuple[Draft, list[Candidate]]:
     """Write a draft anew in 8 bits, and try it in the engines that agree in float32.
 
-    Where accuracy drops by more than `max_drop` points, the layers that cost most stay in float32.
+    Where that costs more than `max_drop` points, see `Cost`, the layers that cost most stay in
+    float32.
 
     Raises WorkError where that does not help.
     """
@@ -103,7 +103,7 @@ def quantize(
     layers = mend(
         quantization.quantizer,
         quantization.open_model,
-        quantization.accuracy,
+        quantization.cost,
         batches[0],
         max_drop=max_drop,
     )
@@ -177,6 +177,7 @@ def _compared(
     card = rounded.card
     answers = quantization.answers
     found = answers.of_engine(run)
+    cost = answers.cost(found)
     reference = Reference.of(_OneByOne(run), card, rounded.reference.samples)
     image_engine = rounded.image_engine() if name == "onnxruntime" else None
     parity = measure_parity(
@@ -187,7 +188,7 @@ def _compared(
     )
     rounding = Rounding(
         precision="int8",
-        accuracy=answers.accuracy(found),
+        accuracy=cost.accuracy if cost.is_labeled else None,
         agreement=answers.agreement(found),
         worst=answers.worst(found),
         worst_of_files=rounded.reference.of_files(run).probabilities,
@@ -203,19 +204,13 @@ def _compared(
         parity=parity,
         footprint=measure_footprint(name, path, threads=rounded.threads, shape=shape),
         golden=probabilities(run(normalize(rounded.golden, card)), card),
-        problem=_problem(name, parity, rounding, quantization.max_drop),
+        problem=cost.problem(8, quantization.max_drop, name) or _problem(name, parity),
         rounding=rounding,
     )
 
 
-def _problem(name: EngineName, parity: Parity, rounding: Rounding, max_drop: float) -> str:
-    """Why a quantized network is not kept; empty if it is."""
-    assert rounding.accuracy is not None
-    if -100 * rounding.accuracy.change > max_drop:
-        return (
-            f"In {name} 8 bits cost too much accuracy ({rounding.accuracy}; `max_drop` is "
-            f"{max_drop:g})."
-        )
+def _problem(name: EngineName, parity: Parity) -> str:
+    """Why a quantized network is not kept whose answers for images may be; empty if it is."""
     if not parity.holds:
         return (
             f"In {name} the network in 8 bits answers differently in a batch, by "

@@ -14,9 +14,9 @@ class Rounding:
 
     Attributes:
         precision: "int8" or "bf16".
-        accuracy: before, as PyTorch has it, and after; None where there are no images.
-        agreement: the share of the same images that get the same answer; None likewise.
-        worst: the largest difference of a probability on them; None likewise.
+        accuracy: before, as PyTorch has it, and after; None where no classes of images are known.
+        agreement: the share of the same images that get the same answer; None without images.
+        worst: the largest difference of a probability on them; None without images.
         worst_of_files: likewise, from image files of any size on.
         placement: where numbers are rounded to 8 bits; None in 16.
         float_layers: layers that stay in float32, for they cost too much in 8 bits.

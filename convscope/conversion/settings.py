@@ -27,7 +27,8 @@ class ExportSettings:
         engines: those that are tried; none for what PyTorch alone runs.
         precision: of the numbers that engines compute with.
         calibration: a folder of images for lower precision; None: the run's own.
-        max_drop: points of accuracy that a lower precision may cost.
+        max_drop: points of accuracy that a lower precision may cost; where classes are not known,
+            answers of 100 that may change.
         fold_filters: whether filters that make no difference are taken out.
         batch_size: images at a time, for which engines are timed.
         threads: of the engines.

@@ -127,6 +127,18 @@ def test_without_images_it_is_said_that_accuracy_was_not_measured(tmp_path, caps
 
 
 @pytest.mark.usefixtures("able")
+def test_without_classes_the_answers_that_stay_are_counted(tmp_path, images, monkeypatch):
+    out, photos = tmp_path / "out", images / "dark"
+    exported = convscope.export(Brightness(), out, precision="bf16", calibration=photos)
+    rounding = exported.candidates[0].rounding
+    assert (rounding.accuracy, rounding.agreement) == (None, 1.0)
+    assert "only how many of 4 other images of dark keep their answer" in rounding.images
+    monkeypatch.setattr(bf16, "open_engine", backwards)
+    with pytest.raises(WorkError, match=r"16 bits change too many answers \(4 of 4, 100\.00%;"):
+        convscope.export(Brightness(), tmp_path / "no", precision="bf16", calibration=photos)
+
+
+@pytest.mark.usefixtures("able")
 def test_predict_asks_the_engine_for_it(tmp_path, images, monkeypatch):
     convscope.export(Brightness(), tmp_path / "out", precision="bf16", threads=1)
     assert ExportedModel.open(tmp_path / "out").manifest["precision"] == "bf16"
@@ -140,6 +152,12 @@ def test_predict_asks_the_engine_for_it(tmp_path, images, monkeypatch):
     found = convscope.predict(tmp_path / "out", [str(images / "light" / "0.png")])
     assert found.labels == ["light"]
     assert asked == [("openvino", "bf16")]
+
+
+def backwards(name, path, *, threads, precision="float32"):
+    """An engine that takes each class for the other in bfloat16."""
+    engine = open_engine(name, path, threads=threads)
+    return lambda batch: engine(batch)[:, ::-1].copy() if precision == "bf16" else engine(batch)
 
 
 def off_by(share):
@@ -169,12 +187,11 @@ def test_an_engine_that_rounds_worse_is_not_kept(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("able")
 def test_what_costs_too_much_accuracy_is_not_kept(tmp_path, images, monkeypatch):
-    def backwards(name, path, *, threads, precision="float32"):
-        engine = open_engine(name, path, threads=threads)
-        return lambda batch: engine(batch)[:, ::-1].copy() if precision == "bf16" else engine(batch)
-
     monkeypatch.setattr(bf16, "open_engine", backwards)
-    with pytest.raises(WorkError, match=r"loses too much accuracy \(100\.00% before, 0\.00% after"):
+    with pytest.raises(
+        WorkError,
+        match=r"In openvino 16 bits cost too much accuracy \(100\.00% before, 0\.00% after",
+    ):
         convscope.export(Brightness(), tmp_path / "out", precision="bf16", calibration=images)
 
 

@@ -1,6 +1,7 @@
 """In 8 bits: accuracy stays, float kernels are counted, what costs too much is named."""
 
 import json
+import shutil
 
 import numpy as np
 import onnx
@@ -19,7 +20,7 @@ from convscope.engines.timing import EngineTimes
 from convscope.errors import RequestError, WorkError
 from convscope.exported.classifier import open_classifier
 from convscope.exported.folder import ExportedModel
-from convscope.exported.pixels import fitted_pixels
+from convscope.exported.pixels import fitted_pixels, normalize
 from convscope.models import open_model
 
 pytest.importorskip("onnx")
@@ -165,7 +166,7 @@ def test_a_layer_that_costs_too_much_is_named_and_kept_in_float(broken, images, 
 def test_where_that_does_not_help_nothing_is_written(broken, images, tmp_path, monkeypatch):
     net, name = broken
     monkeypatch.setattr("convscope.conversion.costly_layers.COUNTS", ())
-    with pytest.raises(WorkError, match=rf"lost in {name} \(\d+%\).*Nothing was written"):
+    with pytest.raises(WorkError, match=rf"comes from {name} \(\d+%\).*Nothing was written"):
         convscope.export(net, tmp_path / "out", int8=True, calibration=images)
     assert [*tmp_path.iterdir()] == []
 
@@ -225,6 +226,66 @@ def test_data_that_moved_are_told(tmp_path):
         max_drop=100, engine="onnxruntime",
     )  # fmt: skip
     assert "of 24 images of moved" in exported.candidates[0].rounding.images
+
+
+@pytest.fixture(scope="module")
+def unlabeled(images, tmp_path_factory):
+    """The same images, all in one folder, with a file that is none, and an empty folder."""
+    folder = tmp_path_factory.mktemp("int8") / "photos"
+    (folder / "empty").mkdir(parents=True)
+    for number, path in enumerate(sorted(images.glob("*/*"))):
+        shutil.copy(path, folder / f"{number:03d}{path.suffix}")
+    (folder / "bad.png").write_bytes(b"no image")
+    return folder
+
+
+def test_without_classes_the_answers_that_stay_are_counted(run, unlabeled, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["export", str(run), "-o", str(out), "--int8", "--calibration", str(unlabeled)]
+    said = " ".join(called([*words, "--engine", "onnxruntime"], capsys).split())
+    assert "Calibrated on 90 of 181 images of photos. Classes are not known, so accuracy" in said
+    assert "only how many of 90 other images of photos keep their answer" in said
+    assert " same " in said
+    assert "interval" not in said
+    found = json.loads((out / "parity.json").read_text())["onnxruntime"]["int8"]
+    assert found["accuracy"] is None
+    images = calibration_images(open_model(run), unlabeled)
+    assert (len(images.calibration), len(images.measured), images.truth) == (90, 90, None)
+    net, card = convscope.load(run)
+    expected = net(torch.from_numpy(normalize(images.measured, card))).argmax(1).numpy()
+    same = open_classifier(out, threads=1)(images.measured).argmax(1) == expected
+    assert found["agreement"] == pytest.approx(same.mean())
+
+
+def test_without_classes_too_many_changed_answers_are_refused(
+    broken, unlabeled, tmp_path, monkeypatch
+):
+    net, name = broken
+    monkeypatch.setattr("convscope.conversion.costly_layers.COUNTS", ())
+    with pytest.raises(WorkError, match=r"^8 bits change too many answers \((\d+) of 90, ") as told:
+        convscope.export(
+            net, tmp_path / "out", int8=True, calibration=unlabeled, engine="onnxruntime"
+        )
+    assert f"`max_drop` is 1). Most of it comes from {name} (" in str(told.value)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_of_images_without_classes_it_is_said_where_these_may_be(run, unlabeled, tmp_path):
+    photos = shutil.copytree(unlabeled, tmp_path / "photos")
+    assert calibration_images(open_model(run), photos).hint == ""
+    (photos / "labels.csv").write_text("path,label\n")
+    said = calibration_images(open_model(run), photos).description
+    assert said.endswith(
+        f"Are their labels in {photos / 'labels.csv'}? Then pass that file instead of the folder."
+    )
+
+
+def test_too_few_images_without_classes_are_refused(run, unlabeled, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("000.png", "bad.png"):
+        shutil.copy(unlabeled / name, tmp_path / "photos")
+    with pytest.raises(RequestError, match=r"photos has too few images to be calibrated on"):
+        calibration_images(open_model(run), tmp_path / "photos")
 
 
 def test_calibration_images_are_a_stratified_sample_of_the_training_split(run):
