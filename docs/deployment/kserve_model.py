@@ -9,7 +9,6 @@ pip install kserve onnxruntime and, without PyTorch, convscope (see requirements
 
 import argparse
 import base64
-import binascii
 
 import numpy as np
 from kserve import Model, ModelServer, model_server
@@ -40,9 +39,10 @@ class Network(Model):
             raise InvalidInput("`instances` must be a list of image files in base64.")
         try:
             files = [base64.b64decode(text, validate=True) for text in instances]
-            pixels = [fitted_pixels(file, card) for file in files]
-        except binascii.Error as error:
+        except ValueError as error:
             raise InvalidInput(f"An image is not valid base64: {error}.") from error
+        try:
+            pixels = [fitted_pixels(file, card) for file in files]
         except UnreadableImage as error:
             raise InvalidInput(f"An image {error}.") from error
         found = self.classify(np.stack(pixels)).tolist()
