@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from convscope.map_similarity.api import redundancy as redundancy
     from convscope.pruning.api import prune as prune
     from convscope.runs.network import load as load
+    from convscope.studies.api import study as study
     from convscope.summaries.api import summary as summary
     from convscope.synthesis.api import synthesize as synthesize
     from convscope.synthesis.inversion import invert as invert
@@ -86,6 +87,7 @@ _HOME = {
     "redundancy": "convscope.map_similarity.api",
     "resume": "convscope.training.api",
     "show_augmented": "convscope.training.augmentation_sheet",
+    "study": "convscope.studies.api",
     "summary": "convscope.summaries.api",
     "synthesize": "convscope.synthesis.api",
     "train": "convscope.training.api",
@@ -126,6 +128,7 @@ __all__ = [
     "redundancy",
     "resume",
     "show_augmented",
+    "study",
     "summary",
     "synthesize",
     "train",

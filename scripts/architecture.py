@@ -44,7 +44,7 @@ LAYERS = (
     ("reports", "explanation", "features", "recipes", "conversion"),
     ("checks", "map_similarity", "interventions"),
     ("training",),  # a validation is an evaluation, and a training ends with a report
-    ("compare", "lessons", "pruning"),
+    ("compare", "lessons", "studies", "pruning"),
     ("webapp", "serving"),
     ("cli",),
 )

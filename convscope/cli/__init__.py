@@ -38,6 +38,7 @@ COMMANDS = {
     "serve": "Classify images over HTTP with an exported network, without PyTorch.",
     "check": "Find what is wrong with a data set before training on it.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
+    "study": "Measure a claim of the lecture on your data: sharing, pooling, depth, filters.",
     "embed": "Draw a map of images by what a layer makes of them, and find the nearest ones.",
     "probes": "Measure how well a linear classifier tells the classes from each layer.",
     "synthesize": "Compute the images that excite units most, or that a layer cannot tell apart.",

@@ -18,6 +18,7 @@ COMMANDS = {
     "filters": "kernels show_filters plot_filters filter_weights",
     "maps": "activation_maps feature_maps activations",
     "patches": "top_patches top_activations max_activations dataset_examples",
+    "study": "studies experiment",
     "embed": "embedding embeddings tsne t_sne umap pca projector nearest_images",
     "probes": "probe linear_probe linear_probes",
     "synthesize": "synthesise dream deepdream lucent feature_visualization maximize "
@@ -121,6 +122,7 @@ ATTRIBUTES = {
     "intervene": "ablate silence activation_patching perturb",
     "prune": "slim compress shrink sparsify",
     "redundancy": "cka filter_similarity redundant_filters",
+    "study": "studies",
     "embed": "embedding embeddings tsne umap",
     "probes": "probe linear_probe linear_probes",
     "synthesize": "synthesise deepdream feature_visualization activation_maximization",

@@ -186,8 +186,8 @@ def invert(
 ) -> InversionResult:
     """Find, for each of `layers`, an image that the layer cannot tell from `image`.
 
-    |f(x) - f(image)|² / |f(image)|² at the layer, plus total variation and an alpha-norm, is
-    minimized (Mahendran & Vedaldi, 2015); see `InversionSettings`. What has vanished from the
+    The squared relative error at the layer, plus total variation and an alpha-norm, is minimized
+    (Mahendran & Vedaldi, 2015); see `InversionSettings`. What has vanished from the
     picture, the layer does not know.
 
     `model`, `weights`, `pretrained`, `card` and `trust` are as in `convscope.explain`; `layers` are

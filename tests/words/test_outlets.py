@@ -81,6 +81,7 @@ CASES = {
     "filters": ["{run}", "-o", "{out}.html"],
     "maps": ["{run}", "{image}", "-o", "{out}.html"],
     "patches": ["{run}", "{data}", "-o", "{out}.html"],
+    "study": ["activation", "{data}/{odd}", "-o", "{out}"],
     "embed": ["{run}", "{data}", "-o", "{out}.html"],
     "probes": ["{run}"],
     "synthesize": ["{run}", "0", "--steps", "1", "-o", "{out}.html"],
@@ -95,7 +96,7 @@ CASES = {
     "lab": ["{out}"],
     "serve": ["{out}"],
 }  # fmt: skip
-FAILS = {"models", "recipes", "geometry", "intervene", "lab", "serve", "redundancy"}
+FAILS = {"study", "models", "recipes", "geometry", "intervene", "lab", "serve", "redundancy"}
 
 
 def test_there_is_a_case_for_every_command():

@@ -1,0 +1,1 @@
+"""The lecture's claims, measured on a person's own data by ordinary trainings."""

@@ -1,0 +1,73 @@
+"""The page of a study: the table, and the accuracies with their intervals as a picture."""
+
+from statistics import fmean
+
+from convscope.studies.result import StudyResult, mean_interval
+from convscope.words import escape_html
+from convscope.words.html_page import html_page
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #fbfbf9; --ink: #1c1e21; --quiet: #5d636b; --rule: #dcdcd6; --bar: #1f6feb; }
+@media (prefers-color-scheme: dark) { :root { --paper: #15171a; --ink: #e8e8e4; --quiet: #9da3ab; --rule: #33373d; --bar: #6ea8ff; } }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+header, main { max-width: 1120px; margin: 0 auto; padding: 0 20px 20px; }
+header { padding-top: 28px; }
+h1 { font-size: 22px; margin: 0 0 6px; }
+p { color: var(--quiet); margin: 4px 0; max-width: 80ch; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-top: 16px; }
+th { text-align: left; font-weight: 500; padding: 4px 16px 4px 0; white-space: nowrap; }
+td { text-align: right; padding: 4px 12px; white-space: nowrap; }
+tr { border-top: 1px solid var(--rule); }
+thead { color: var(--quiet); font-size: 13px; }
+svg { width: 100%; max-width: 640px; height: auto; display: block; margin-top: 20px; }
+svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); }
+svg line { stroke: var(--bar); stroke-width: 3; } svg circle { fill: var(--bar); } svg .grid { stroke: var(--rule); stroke-width: 1; }
+"""  # noqa: E501
+
+
+def page(result: StudyResult) -> str:
+    """The page as HTML."""
+    header, *rows = result.rows()
+    head = f"<th>{header[0]}</th>" + "".join(f"<td>{escape_html(name)}</td>" for name in header[1:])
+    body = "".join(
+        f"<tr><th>{escape_html(row[0])}</th>"
+        + "".join(f"<td>{escape_html(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    about = "".join(f"<p>{escape_html(line)}</p>" for line in result.lines)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return html_page(
+        title=f"Study of {result.study} on {result.data}",
+        style=_STYLE,
+        header=about,
+        main=f'{_picture(result)}<div class="wide">{table}</div>',
+    )
+
+
+def _picture(result: StudyResult) -> str:
+    """Each accuracy as a point with its interval, on one axis that does not begin at 0."""
+    bounds = [mean_interval(variant.accuracies) for variant in result.variants]
+    low = max(0.0, min(low for low, _ in bounds) - 0.005)
+    high = min(1.0, max(high for _, high in bounds) + 0.005)
+
+    def across(value: float) -> float:
+        return 150 + 470 * (min(max(value, low), high) - low) / max(high - low, 1e-9)
+
+    height = 30 * len(bounds) + 40
+    parts = [
+        f'<line class="grid" x1="{across(tick):.1f}" x2="{across(tick):.1f}" y1="10" '
+        f'y2="{height - 24}"/><text x="{across(tick):.1f}" y="{height - 8}" '
+        f'text-anchor="middle">{tick:.1%}</text>'
+        for tick in (low, (low + high) / 2, high)
+    ]
+    for number, (variant, (start, stop)) in enumerate(zip(result.variants, bounds, strict=True)):
+        y = 26 + 30 * number
+        parts.append(
+            f'<text x="0" y="{y + 4}">{escape_html(variant.name)}</text>'
+            f'<line x1="{across(start):.1f}" x2="{across(stop):.1f}" y1="{y}" y2="{y}"/>'
+            f'<circle cx="{across(fmean(variant.accuracies)):.1f}" cy="{y}" r="5"/>'
+        )
+    title = "<title>Test accuracy of each network with its 95% interval</title>"
+    return f'<svg viewBox="0 0 640 {height}" role="img">{title}{"".join(parts)}</svg>'

@@ -1,0 +1,145 @@
+"""What a study returns: the cost and the accuracy of each network, and what can be said of them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from convscope.studies.variants import QUESTIONS, StudyName
+
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""The 97.5% quantile of Student's t for 1 to 9 degrees of freedom."""
+
+MOST_SEEDS = len(_T) + 1
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95% interval of a mean by Student's t, over 2 to 10 values.
+
+    >>> low, high = mean_interval([0.9, 0.92, 0.94])
+    >>> print(f"{low:.3f} {high:.3f}")
+    0.870 0.970
+    """
+    half = _T[len(values) - 2] * stdev(values) / math.sqrt(len(values))
+    return fmean(values) - half, fmean(values) + half
+
+
+@dataclass(frozen=True)
+class VariantResult:
+    """One network of a study.
+
+    Attributes:
+        name: in the study.
+        parameters: weights and biases; `multiply_adds` of one image.
+        accuracies: on the test images, one for each seed.
+        seconds: of its trainings, from the first to the last epoch, on average.
+        errors: by epoch, the validation error, the mean over the seeds.
+        runs: the run folders.
+    """
+
+    name: str
+    parameters: int
+    multiply_adds: int
+    accuracies: tuple[float, ...]
+    seconds: float
+    errors: tuple[float, ...]
+    runs: tuple[Path, ...]
+
+    def epochs_to(self, error: float) -> int | None:
+        """The first epoch, from 1, whose validation error is at most this; None if none is."""
+        return next((n for n, value in enumerate(self.errors, 1) if value <= error), None)
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study on some data.
+
+    Attributes:
+        study: its name; `data` what it was trained on; `num_test` how many images were tested.
+        variants: the networks, the baseline first.
+        path: the folder of the runs.
+    """
+
+    study: StudyName
+    data: str
+    num_test: int
+    variants: tuple[VariantResult, ...]
+    path: Path
+
+    @property
+    def error_of_all(self) -> float:
+        """The validation error that every network reached: the largest of their smallest."""
+        return max(min(variant.errors) for variant in self.variants)
+
+    def verdict(self, variant: VariantResult) -> str:
+        """How a network differs from the baseline, by the paired differences over the seeds."""
+        base = self.variants[0]
+        if variant is base:
+            return "the baseline"
+        pairs = zip(variant.accuracies, base.accuracies, strict=True)
+        low, high = mean_interval([one - other for one, other in pairs])
+        said = f"{100 * low:+.2f} to {100 * high:+.2f} points"
+        if low > 0 or high < 0:
+            return f"{'better' if low > 0 else 'worse'}: {said}"
+        return f"not told apart: {said}"
+
+    @property
+    def lines(self) -> list[str]:
+        """The question, how it was measured, and what the intervals mean."""
+        seeds = len(self.variants[0].accuracies)
+        how = (
+            f"{len(self.variants)} networks, {seeds} seeds each, {len(self.variants[0].errors)} "
+            f"epochs, on {self.data}; {self.num_test:,} test images."
+        )
+        what = (
+            "Intervals are of the mean over the seeds (95%, Student's t; differences are paired by "
+            "seed); they say nothing of other test images or longer trainings."
+        )
+        return [QUESTIONS[self.study], how, what]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as values of JSON."""
+        return {
+            "study": self.study,
+            "data": self.data,
+            "num_test": self.num_test,
+            "path": str(self.path),
+            "variants": [
+                {
+                    "name": each.name,
+                    "parameters": each.parameters,
+                    "multiply_adds": each.multiply_adds,
+                    "accuracies": list(each.accuracies),
+                    "interval": list(mean_interval(each.accuracies)),
+                    "seconds": each.seconds,
+                    "epochs_to_error_of_all": each.epochs_to(self.error_of_all),
+                    "verdict": self.verdict(each),
+                    "runs": [str(run) for run in each.runs],
+                }
+                for each in self.variants
+            ],
+            "error_of_all": self.error_of_all,
+        }
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table: a header, and a row for each network."""
+        header = (
+            "network", "parameters", "multiply-adds", "accuracy", "95% interval", "seconds",
+            f"epochs to {self.error_of_all:.1%} error", "beside the first",
+        )  # fmt: skip
+        return [header, *(self._row(variant) for variant in self.variants)]
+
+    def _row(self, variant: VariantResult) -> tuple[str, ...]:
+        low, high = mean_interval(variant.accuracies)
+        return (
+            variant.name,
+            f"{variant.parameters:,}",
+            f"{variant.multiply_adds:,}",
+            f"{fmean(variant.accuracies):.2%}",
+            f"{max(low, 0):.2%} to {min(high, 1):.2%}",
+            f"{variant.seconds:.1f}",
+            str(variant.epochs_to(self.error_of_all) or "none"),
+            self.verdict(variant),
+        )

@@ -1,0 +1,103 @@
+"""Studies: the networks differ in what is studied alone, and verdicts do not rank noise."""
+
+import json
+from pathlib import Path
+from statistics import fmean, stdev
+
+import pytest
+from scipy.stats import t
+
+import convscope
+from convscope.errors import RequestError
+from convscope.studies.result import StudyResult, VariantResult, mean_interval
+from convscope.studies.variants import make_variants
+
+
+def tables(study, tmp_path, channels=3, size=(32, 32)):
+    found = {}
+    for variant in make_variants(study, channels, size):
+        path = tmp_path / f"{variant.name}.toml"
+        path.write_text(variant.table)
+        found[variant.name] = convscope.summary(str(path), num_classes=10)
+    return found
+
+
+def test_the_first_layers_of_sharing_have_one_volume_and_the_lectures_parameters(tmp_path):
+    found = tables("sharing", tmp_path)
+    first = {name: table.rows[0] for name, table in found.items()}
+    tail = 8 * 28 * 28 * 10 + 10
+    assert found["convolution"].parameters - tail == 8 * (5 * 5 * 3 + 1)
+    assert found["locally-connected"].parameters - tail == 28 * 28 * 8 * (5 * 5 * 3 + 1)
+    assert found["dense"].parameters - tail == (32 * 32 * 3 + 1) * 8 * 28 * 28
+    same = found["convolution"].multiply_adds
+    assert found["locally-connected"].multiply_adds == same
+    assert same - 8 * 28 * 28 * 10 == 8 * 28 * 28 * 5 * 5 * 3
+    assert first["convolution"] != first["dense"]
+
+
+@pytest.mark.parametrize("study", ["pooling", "depth", "filters", "activation"])
+def test_the_networks_of_a_study_can_be_built_for_gray_and_color(study, tmp_path):
+    for channels, size in ((1, (8, 8)), (3, (32, 24))):
+        found = tables(study, tmp_path, channels, size)
+        assert len(found) == len(make_variants(study, channels, size)) > 1
+    costs = [table.parameters for table in found.values()]
+    if study in ("depth", "filters"):
+        assert costs == sorted(costs)
+        assert len({*costs}) == len(costs)
+    else:
+        assert len({*costs}) == 1  # nothing but what is studied differs
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_an_interval_of_seeds_is_students(count):
+    values = [0.9 + 0.003 * n * (-1) ** n for n in range(count)]
+    low, high = mean_interval(values)
+    expected = t.interval(0.95, count - 1, fmean(values), stdev(values) / count**0.5)
+    assert (low, high) == pytest.approx(expected, rel=1e-4)
+
+
+def result_of(**accuracies):
+    variants = tuple(
+        VariantResult(name, 10, 20, values, 1.0, (0.5, 0.2 if name == "base" else 0.3), ())
+        for name, values in accuracies.items()
+    )
+    return StudyResult("depth", "digits", 100, variants, Path("out"))
+
+
+def test_a_verdict_is_by_paired_differences_and_ranks_no_noise():
+    result = result_of(base=(0.90, 0.95, 0.85), same=(0.91, 0.94, 0.85), better=(0.92, 0.97, 0.872))
+    base, same, better = result.variants
+    assert result.verdict(base) == "the baseline"
+    assert result.verdict(same).startswith("not told apart")
+    assert result.verdict(better).startswith("better: +1.")  # though their intervals overlap
+    assert mean_interval(better.accuracies)[0] < mean_interval(base.accuracies)[1]
+    assert result.error_of_all == 0.3
+    assert [each.epochs_to(0.3) for each in result.variants] == [2, 2, 2]
+    assert base.epochs_to(0.1) is None
+
+
+def test_a_study_trains_runs_that_are_not_repeated(command, tmp_path):
+    words = ("study", "activation", "digits", "--seeds", 2, "--epochs", 1, "-o", tmp_path / "out")
+    done = command(*words, "--json")
+    payload = json.loads(done.stdout)
+    assert "4 of 4 trainings" in done.stderr
+    assert [each["name"] for each in payload["variants"]] == ["relu", "tanh"]
+    runs = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir())
+    assert runs == ["relu-0", "relu-1", "tanh-0", "tanh-1"]
+    test = json.loads((tmp_path / "out" / "relu-1" / "test.json").read_text())
+    assert payload["variants"][0]["accuracies"][1] == test["top1"]
+    again = command(*words)
+    assert "trainings" not in again.stderr
+    assert "beside the first" in again.stdout
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "<svg" in report
+    assert "tanh" in report
+    other = command("study", "activation", "digits", "--seeds", 2, "-o", tmp_path / "out", code=2)
+    assert "was trained for 1 epochs, not 5" in other.stderr
+
+
+def test_a_wrong_request_is_named():
+    with pytest.raises(RequestError, match=r"no study 'width'\. Choose one of sharing"):
+        convscope.study("width", "digits")
+    with pytest.raises(RequestError, match="`seeds` must be from 2 to 10"):
+        convscope.study("depth", "digits", seeds=1)
