@@ -12,6 +12,7 @@ from convscope.attribution.methods import METHODS, MethodName
 from convscope.attribution.photos import Photo
 from convscope.attribution.randomization import RandomizedWeights
 from convscope.attribution.raw_map import RawMap, Shares, Values
+from convscope.attribution.regions import Region, largest, regions
 from convscope.attribution.target import Target
 from convscope.terms import number
 
@@ -52,6 +53,16 @@ class Attribution:
         return self.raw.shares
 
     @property
+    def regions(self) -> list[Region]:
+        """The shares of regions of the network's input, which add up to that of the map; empty for
+        a method that does not divide the score.
+        """
+        if self.shares is None:
+            return []
+        height, width = self.map.shape
+        return regions(self.raw, (height, width))
+
+    @property
     def maximum(self) -> float:
         """The largest absolute value of the map, at which its color scale ends."""
         finite = self.map[np.isfinite(self.map)]
@@ -75,6 +86,7 @@ class Attribution:
         lines += self.raw.notes
         if self.shares is not None:
             lines.append(describe_shares(self.target, self.shares))
+            lines += describe_regions(self.regions)
         if self.faithfulness is not None:
             lines += describe_faithfulness(self.target, self.faithfulness)
         if self.randomized is not None:
@@ -100,6 +112,7 @@ class Attribution:
                 "peak": [int(n) for n in self.peak],
             },
             "shares": None if self.shares is None else self.shares.to_dict(),
+            "regions": [region.to_dict() for region in self.regions],
             "faithfulness": None if self.faithfulness is None else self.faithfulness.to_dict(),
             "random_weights": None if self.randomized is None else self.randomized.to_dict(),
         }
@@ -177,6 +190,21 @@ def describe_shares(target: Target, shares: Shares) -> str:
     fraction = shares.fraction
     said = "" if fraction is None else f" The map has {fraction:.0%} of it."
     return f"{target} = {number(shares.score)} = {total} ({left} {rest:.1e}).{said}"
+
+
+def describe_regions(found: Sequence[Region]) -> list[str]:
+    """The regions that speak most for the target, and the one that speaks most against it."""
+    parts = [f"{region} {number(region.share)}" for region in largest(found, _REGIONS)]
+    if not parts:
+        return []
+    least = min(found, key=lambda region: region.share)
+    against = f"; most against: {least} {number(least.share)}" if least.share < 0 else ""
+    return [
+        f"Of {len(found)} regions of the network's input, most for: {'; '.join(parts)}{against}."
+    ]
+
+
+_REGIONS = 3  # that are listed
 
 
 def describe_faithfulness(target: Target, found: Faithfulness) -> Sequence[str]:
