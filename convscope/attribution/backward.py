@@ -1,6 +1,6 @@
 """A quantity sent from an output back through the recorded operations to a layer or the image."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -23,7 +23,6 @@ class Flow:
 
     received: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     lost: dict[str, float] = field(default_factory=dict[str, float])
-    gone_at: str = ""  # the operation before which everything is zero; empty if nothing is
 
 
 Loss = Callable[[Step, Tensor, Mapping[str, Tensor]], float]
@@ -39,21 +38,37 @@ def send_back(
     `start` keep what they get.
     """
     flow = Flow(received={end: seed})
-    inside = tape.between(start, end)
-    for name in reversed(inside):
+    for step, quantity, parts in _backward(tape, flow, start, end, rule):
+        if loss is not None:
+            flow.lost[step.operation.name] = loss(step, quantity, parts)
+    return flow
+
+
+def zero_before(tape: Tape, seed: Tensor, *, start: str, end: str, rule: Rule) -> str:
+    """The operation at which everything that comes back from `end` has become zero; empty if
+    something is left, or nothing led here.
+    """
+    flow, found = Flow(received={end: seed}), ""
+    for step, quantity, parts in _backward(tape, flow, start, end, rule):
+        if quantity.any() and not any(map(_any, parts.values())):
+            found = found or step.operation.name
+    left = flow.received.get(start)
+    return "" if left is not None and left.any() else found
+
+
+def _backward(
+    tape: Tape, flow: Flow, start: str, end: str, rule: Rule
+) -> Iterator[tuple[Step, Tensor, Mapping[str, Tensor]]]:
+    for name in reversed(tape.between(start, end)):
         quantity = flow.received.pop(name, None)
         if quantity is None:
             continue
         step = tape.step(name)
         parts = rule(step, quantity)
-        if loss is not None:
-            flow.lost[name] = loss(step, quantity, parts)
-        if not flow.gone_at and quantity.any() and not any(map(_any, parts.values())):
-            flow.gone_at = name
         for operand, part in parts.items():
             before = flow.received.get(operand)
             flow.received[operand] = part if before is None else before + part
-    return flow
+        yield step, quantity, parts
 
 
 def _any(tensor: Tensor) -> bool:

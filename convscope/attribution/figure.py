@@ -118,7 +118,10 @@ def short_facts(found: Attribution) -> list[str]:
     """What stands below a map."""
     lines = [found.problem] if found.problem else []
     if found.shares is not None:
-        parts = [("map", found.shares.map), *found.shares.others.items()]
+        shares = found.shares
+        small = 1e-3 * max(abs(shares.score), abs(shares.map))
+        others = [(name, value) for name, value in shares.others.items() if abs(value) > small]
+        parts = [("map", shares.map), *others]
         lines.append(
             f"{_short(found.shares.score)} = "
             + " + ".join(f"{name} {_short(value)}" for name, value in parts)

@@ -20,13 +20,14 @@ from convscope.recording import get_kind
 def gradient(step: Step, quantity: Tensor) -> Mapping[str, Tensor]:
     """The gradient by each operand, given that by the result."""
     fast = _FAST.get(step.kind)
-    found = fast(step, quantity) if fast and len(step.operands) == 1 else None
+    is_plain = len(step.operands) == 1 or step.kind == "add"
+    found = fast(step, quantity) if fast and is_plain else None
     return step.pull_back(quantity) if found is None else found
 
 
 def _relu(step: Step, quantity: Tensor) -> Mapping[str, Tensor] | None:
     (name,) = step.operands
-    return {name: quantity * (step.output > 0)}
+    return {name: torch.ops.aten.threshold_backward(quantity, step.output, 0)}
 
 
 def _conv2d(step: Step, quantity: Tensor) -> Mapping[str, Tensor] | None:
@@ -60,7 +61,20 @@ def _batch_norm(step: Step, quantity: Tensor) -> Mapping[str, Tensor] | None:
     return None if found is None else {name: quantity * found}
 
 
-_FAST = {"relu": _relu, "conv2d": _conv2d, "linear": _linear, "batch_norm": _batch_norm}
+def _add(step: Step, quantity: Tensor) -> Mapping[str, Tensor] | None:
+    shapes = {operand.shape for operand in step.operands.values()}
+    if shapes != {quantity.shape} or step.argument("alpha", 1) != 1 or len(step.operands) != 2:
+        return None
+    return dict.fromkeys(step.operands, quantity)
+
+
+_FAST = {
+    "add": _add,
+    "relu": _relu,
+    "conv2d": _conv2d,
+    "linear": _linear,
+    "batch_norm": _batch_norm,
+}
 
 
 def scale_of_batch_norm(step: Step) -> Tensor | None:
@@ -71,6 +85,16 @@ def scale_of_batch_norm(step: Step) -> Tensor | None:
     scale = (variance + step.argument("eps", 1e-5)).rsqrt()
     scale = scale if weight is None else scale * weight
     return scale.detach().reshape(1, -1, *(1,) * (step.output.ndim - 2))
+
+
+def shift_of_batch_norm(step: Step) -> Tensor | None:
+    """What batch norm adds to each channel, (c,); None where it uses its batch's statistics."""
+    scale = scale_of_batch_norm(step)
+    if scale is None:
+        return None
+    bias = step.argument("bias")
+    shift = -step.argument("running_mean").double() * scale.flatten().double()
+    return shift if bias is None else shift + bias.double()
 
 
 def unexplained(step: Step, quantity: Tensor, parts: Mapping[str, Tensor]) -> float:
@@ -86,7 +110,10 @@ def unexplained(step: Step, quantity: Tensor, parts: Mapping[str, Tensor]) -> fl
         axes = (
             [0, *range(2, quantity.ndim)] if step.kind != "linear" else [*range(quantity.ndim - 1)]
         )
-        return 0.0 if bias is None else dot(quantity.sum(axes, dtype=torch.float64), bias)
+        return 0.0 if bias is None else dot(quantity.sum(axes), bias)
+    if step.kind == "batch_norm" and (shift := shift_of_batch_norm(step)) is not None:
+        axes = [0, *range(2, quantity.ndim)]
+        return dot(quantity.sum(axes), shift)
     return dot(quantity, step.output) - sum(
         dot(part, step.operands[name]) for name, part in parts.items()
     )

@@ -1,15 +1,18 @@
 """Maps of a layer, weighed: Grad-CAM and its kin, and CAM."""
 
-import torch
-from torch import Tensor
+from weakref import WeakKeyDictionary
 
-from convscope.attribution.layer_choice import default_layer, find_layer, grids
+import torch
+from torch import Tensor, nn
+
+from convscope.attribution.layer_choice import Grid, default_layer, find_layer, grids
 from convscope.attribution.raw_map import RawMap, as_values
-from convscope.attribution.shares import divide, gradient_flow
+from convscope.attribution.shares import divide, gradient_flow, plain_gradient
 from convscope.attribution.steps import Tape
 from convscope.attribution.subject import Subject
 from convscope.attribution.zero_maps import dead_layer, negative_everywhere
 from convscope.errors import RequestError
+from convscope.recording import IMAGE
 
 
 def chosen_layer(subject: Subject, layer: str | None) -> str:
@@ -21,9 +24,9 @@ def grad_cam(subject: Subject, layer: str | None) -> RawMap:
 
     Reference: Selvaraju et al., 2017, https://arxiv.org/abs/1610.02391, equations 1 and 2.
     """
-    name, maps, gradient, gone_at = _gradient(subject, layer)
+    name, maps, gradient = _gradient(subject, layer)
     weights = gradient.mean((2, 3), keepdim=True)
-    return _rectified(subject, name, (weights * maps).sum(1)[0], maps, gradient, gone_at)
+    return _rectified(subject, name, (weights * maps).sum(1)[0], maps, gradient)
 
 
 def grad_cam_plus_plus(subject: Subject, layer: str | None) -> RawMap:
@@ -33,12 +36,12 @@ def grad_cam_plus_plus(subject: Subject, layer: str | None) -> RawMap:
 
     Reference: Chattopadhyay et al., 2018, https://arxiv.org/abs/1710.11063, equations 18 and 19.
     """
-    name, maps, gradient, gone_at = _gradient(subject, layer)
+    name, maps, gradient = _gradient(subject, layer)
     square = gradient.square()
     divisor = 2 * square + maps.sum((2, 3), keepdim=True) * square * gradient
     alpha = torch.where(divisor != 0, square / torch.where(divisor != 0, divisor, 1), 0)
     weights = (alpha * gradient.clamp_min(0)).sum((2, 3), keepdim=True)
-    return _rectified(subject, name, (weights * maps).sum(1)[0], maps, gradient, gone_at)
+    return _rectified(subject, name, (weights * maps).sum(1)[0], maps, gradient)
 
 
 def layer_cam(subject: Subject, layer: str | None) -> RawMap:
@@ -46,10 +49,8 @@ def layer_cam(subject: Subject, layer: str | None) -> RawMap:
 
     Reference: Jiang et al., LayerCAM, 2021, https://doi.org/10.1109/TIP.2021.3089943, equation 6.
     """
-    name, maps, gradient, gone_at = _gradient(subject, layer)
-    return _rectified(
-        subject, name, (gradient.clamp_min(0) * maps).sum(1)[0], maps, gradient, gone_at
-    )
+    name, maps, gradient = _gradient(subject, layer)
+    return _rectified(subject, name, (gradient.clamp_min(0) * maps).sum(1)[0], maps, gradient)
 
 
 def hires_cam(subject: Subject, layer: str | None) -> RawMap:
@@ -64,11 +65,11 @@ def hires_cam(subject: Subject, layer: str | None) -> RawMap:
     gradient, flow = gradient_flow(subject, name)
     maps = subject.tape.values[name]
     total = (gradient * maps).sum(1)[0]
-    reason = "" if total.any() else dead_layer(subject.tape, name, maps, gradient, flow.gone_at)
+    reason = "" if total.any() else dead_layer(subject, name, maps, gradient)
     return RawMap(
         as_values(total),
         name,
-        grids(subject.tape, name),
+        grids_of(subject, name),
         shares=divide(subject, name, gradient, flow),
         reason=reason,
     )
@@ -87,8 +88,8 @@ def cam(subject: Subject, layer: str | None) -> RawMap:
     seed = subject.target.seed((len(subject.card.classes),), weights).reshape(1, -1)
     maps = tape.values[name]
     total = torch.einsum("k,khw->hw", (seed @ weights)[0], maps[0])
-    reason = "" if total.any() else dead_layer(tape, name, maps, weights, "")
-    return RawMap(as_values(total), name, grids(tape, name), reason=reason)
+    reason = "" if total.any() else dead_layer(subject, name, maps, weights)
+    return RawMap(as_values(total), name, grids_of(subject, name), reason=reason)
 
 
 def _last_weights(tape: Tape, name: str) -> Tensor:
@@ -125,22 +126,30 @@ def _is_global_average(kind: str, shape: torch.Size) -> bool:
 _COPIES = ("flatten", "view", "reshape", "squeeze", "dropout", "dropout2d", "contiguous", "getitem")
 
 
-def _gradient(subject: Subject, layer: str | None) -> tuple[str, Tensor, Tensor, str]:
+def _gradient(subject: Subject, layer: str | None) -> tuple[str, Tensor, Tensor]:
     name = chosen_layer(subject, layer)
-    gradient, flow = gradient_flow(subject, name)
-    return name, subject.tape.values[name], gradient, flow.gone_at
+    return name, subject.tape.values[name], plain_gradient(subject, name)
+
+
+_GRIDS: WeakKeyDictionary[nn.Module, dict[object, tuple[Grid, Grid]]] = WeakKeyDictionary()
+
+
+def grids_of(subject: Subject, name: str) -> tuple[Grid, Grid]:
+    """Where the cells of a layer lie; kept for the next image on which the same operations run."""
+    ways = [subject.tape.operations[each] for each in subject.tape.between(IMAGE, name)]
+    key = tuple((operation.name, operation.kind, operation.shape) for operation in ways)
+    known = _GRIDS.setdefault(subject.net, {})
+    if key not in known:
+        known[key] = grids(subject.tape, name)
+    return known[key]
 
 
 def _rectified(
-    subject: Subject, name: str, total: Tensor, maps: Tensor, gradient: Tensor, gone_at: str
+    subject: Subject, name: str, total: Tensor, maps: Tensor, gradient: Tensor
 ) -> RawMap:
     reason = ""
     if not (total > 0).any():
-        dead = not total.any()
-        tape = subject.tape
-        reason = (
-            dead_layer(tape, name, maps, gradient, gone_at)
-            if dead
-            else negative_everywhere(total, name)
-        )
-    return RawMap(as_values(total.clamp_min(0)), name, grids(subject.tape, name), reason=reason)
+        is_negative = bool(total.any())
+        dead = "" if is_negative else dead_layer(subject, name, maps, gradient)
+        reason = dead or negative_everywhere(total, name)
+    return RawMap(as_values(total.clamp_min(0)), name, grids_of(subject, name), reason=reason)

@@ -13,7 +13,7 @@ from convscope.attribution.raw_map import RawMap, Shares, as_values
 from convscope.attribution.relevance import LrpRule, RelevanceRules
 from convscope.attribution.shares import BIASES, divide, gradient_flow
 from convscope.attribution.subject import Subject
-from convscope.attribution.zero_maps import no_gradient, no_gradient_of
+from convscope.attribution.zero_maps import no_gradient
 from convscope.errors import RequestError
 from convscope.recording import IMAGE
 
@@ -25,7 +25,7 @@ def saliency(subject: Subject) -> RawMap:
     """
     _, gradient = subject.gradients(subject.image)
     values = gradient.abs().amax(1)[0]
-    return RawMap(as_values(values), reason="" if values.any() else no_gradient_of(subject))
+    return RawMap(as_values(values), reason="" if values.any() else no_gradient(subject))
 
 
 def gradient_x_input(subject: Subject) -> RawMap:
@@ -39,7 +39,7 @@ def gradient_x_input(subject: Subject) -> RawMap:
     """
     gradient, flow = gradient_flow(subject, IMAGE)
     values = (gradient * subject.tape.values[IMAGE]).sum(1)[0]
-    reason = "" if values.any() else no_gradient(subject.tape, flow.gone_at)
+    reason = "" if values.any() else no_gradient(subject)
     shares = divide(subject, IMAGE, gradient, flow)
     return RawMap(as_values(values), shares=shares, reason=reason)
 
@@ -126,7 +126,11 @@ def relevance(subject: Subject, rule: LrpRule) -> RawMap:
     if rule == "epsilon":
         others = {BIASES: biases}
     shares = Shares(float(seed.double().sum()), float(found.double().sum()), others, is_exact=True)
-    reason = "" if found.any() else f"No relevance is left before {flow.gone_at or 'the output'}."
+    reason = (
+        ""
+        if found.any()
+        else "No relevance reaches the image: the score is 0, or no term is positive."
+    )
     return RawMap(as_values(found.sum(1)[0]), shares=shares, reason=reason)
 
 

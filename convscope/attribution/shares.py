@@ -1,8 +1,9 @@
 """A score divided exactly among the pixels of an image, or the cells of a layer, and the biases."""
 
+import torch
 from torch import Tensor
 
-from convscope.attribution.backward import Flow, send_back
+from convscope.attribution.backward import Flow, send_back, zero_before
 from convscope.attribution.gradient_rule import (
     dot,
     gradient,
@@ -17,6 +18,16 @@ CURVES = "curved functions"
 AROUND = "ways around the layer"
 
 
+def plain_gradient(subject: Subject, start: str) -> Tensor:
+    """The gradient of the score by a result."""
+    tape = subject.tape
+    end = tape.logits()
+    like = tape.values[end]
+    seed = subject.target.seed(like.shape, like)
+    found = send_back(tape, seed, start=start, end=end, rule=gradient).received.get(start)
+    return torch.zeros_like(tape.values[start]) if found is None else found
+
+
 def gradient_flow(subject: Subject, start: str) -> tuple[Tensor, Flow]:
     """The gradient of the score by a result, and what biases and curves add behind it."""
     tape = subject.tape
@@ -25,7 +36,15 @@ def gradient_flow(subject: Subject, start: str) -> tuple[Tensor, Flow]:
     seed = subject.target.seed(like.shape, like)
     flow = send_back(tape, seed, start=start, end=end, rule=gradient, loss=unexplained)
     found = flow.received.pop(start, None)
-    return tape.values[start] * 0 if found is None else found, flow
+    return torch.zeros_like(tape.values[start]) if found is None else found, flow
+
+
+def gradient_gone_at(subject: Subject, start: str) -> str:
+    """The operation behind which every gradient is zero on the way back to a result."""
+    tape = subject.tape
+    end = tape.logits()
+    seed = subject.target.seed(tape.values[end].shape, tape.values[end])
+    return zero_before(tape, seed, start=start, end=end, rule=gradient)
 
 
 def divide(subject: Subject, start: str, gradient: Tensor, flow: Flow) -> Shares:

@@ -2,26 +2,28 @@
 
 from torch import Tensor
 
-from convscope.attribution.shares import gradient_flow
+from convscope.attribution.shares import gradient_gone_at
 from convscope.attribution.steps import Tape
 from convscope.attribution.subject import Subject
 from convscope.recording import IMAGE
 
 
-def dead_layer(tape: Tape, name: str, maps: Tensor, gradient: Tensor, gone_at: str) -> str:
+def dead_layer(subject: Subject, name: str, maps: Tensor, gradient: Tensor) -> str:
     """Why gradient times activation is zero at a layer."""
+    tape = subject.tape
     if not maps.any():
         return f"Every activation of {name} is 0 for this image. {before_zero(tape, name)}".strip()
     if not gradient.any():
-        return no_gradient(tape, gone_at)
+        return no_gradient(subject, name)
     return (
         f"At {name} the gradient is not 0 only where the activation is, so that their products are "
         "all 0."
     )
 
 
-def no_gradient(tape: Tape, gone_at: str) -> str:
+def no_gradient(subject: Subject, start: str = IMAGE) -> str:
     """Where on the way back from the output every gradient became 0."""
+    tape, gone_at = subject.tape, gradient_gone_at(subject, start)
     if not gone_at:
         return "The score does not depend on the image: no operation leads from one to the other."
     step = tape.step(gone_at)
@@ -55,9 +57,3 @@ def negative_everywhere(total: Tensor, name: str) -> str:
         f"(from {float(total.min()):.3g} to {float(total.max()):.3g}): the layer speaks against "
         "the class, and this method shows only what speaks for it. hires-cam shows both."
     )
-
-
-def no_gradient_of(subject: Subject) -> str:
-    """Why the gradient by the image is zero."""
-    _, flow = gradient_flow(subject, IMAGE)
-    return no_gradient(subject.tape, flow.gone_at)

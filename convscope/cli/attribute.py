@@ -14,6 +14,7 @@ from convscope.attribution.saving import check_output
 from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt, OwnCode, Trust
+from convscope.device import keep_freed_memory
 from convscope.errors import RequestError, shell_word
 from convscope.models import named_weights, open_model
 from convscope.runs.own_code import Consent
@@ -105,6 +106,7 @@ def attribute(
             "page.html`."
         )
     methods = chosen_methods(method or None, is_contrast=instead_of is not None)
+    keep_freed_memory()
     screen = Screen(stderr=json)
     opened = open_model(
         run,

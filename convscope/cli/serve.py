@@ -8,7 +8,9 @@ from cyclopts import Parameter
 
 from convscope.cli.options import SEVERAL, Int, Threads
 from convscope.data.unreadable import MAX_PIXELS
+from convscope.cli.options import SEVERAL, Flag, Int, Threads
 from convscope.serving.api import serve as serve_folder
+from convscope.serving.explaining import run_to_explain
 from convscope.serving.settings import PORT, ServeSettings
 from convscope.words.screen import Screen
 
@@ -33,6 +35,7 @@ def serve(
     max_body: Int = 32,
     max_pixels: Int = MAX_PIXELS,
     drain: Int = 20,
+    explain: Flag = False,
     access_log: Annotated[bool, Parameter(negative="--no-access-log", show_default=False)] = True,
 ) -> None:
     """Classify images over HTTP, without PyTorch.
@@ -74,6 +77,9 @@ def serve(
         Pixels of an image; one whose header states more is refused before it is decoded.
     drain
         Seconds for which requests that have begun may go on when the server is told to end.
+    explain
+        Answer POST /explain, too: the heat map of an image and the largest terms of its class. It
+        needs the run and PyTorch, which the first such request imports.
     access_log
         Log each request, as a line of JSON on standard output.
     """
@@ -94,6 +100,7 @@ def serve(
         max_pixels=max_pixels,
         drain=drain,
         access_log=access_log,
+        explain=str(run_to_explain(run.expanduser())) if explain else None,
     )
     screen = Screen(stderr=True)
     if status := serve_folder(run, settings, token_file=token_file, say=screen.say):

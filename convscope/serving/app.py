@@ -41,6 +41,7 @@ def make_routes(service: Service) -> ASGIApp:
     return Starlette(
         routes=[
             Route("/predict", endpoints.predict, methods=post),
+            Route("/explain", endpoints.explain, methods=post),
             Route("/health", endpoints.health, methods=get),
             Route("/health/live", endpoints.live, methods=get),
             Route("/health/ready", endpoints.ready, methods=get),
@@ -95,6 +96,19 @@ class _Endpoints:
         if not all("error" in one for one in said):
             return _json(answer)
         return _json({"error": said[0]["error"], **answer}, status=422)
+
+    async def explain(self, request: Request) -> Response:
+        """Answer one image with its heat map and the largest terms."""
+        service, model = self._service, self._service.pipeline.model
+        if service.explain is None:
+            raise Refusal(404, "This server does not explain: start it with `--explain`.")
+        read = partial(parse_images, content_type=request.headers.get("content-type", ""), most=1)
+        (image,) = await self._read(request, read)
+        asked = request.query_params
+        said = await asyncio.to_thread(
+            service.explain, image.data, model, asked.get("class"), asked.get("method", "grad-cam")
+        )
+        return _json({"model": model.name, "version": model.version, **said})
 
     async def infer(self, request: Request) -> Response:
         """Answer a request of the Open Inference Protocol."""

@@ -30,6 +30,7 @@ def describe(model: ServedModel, settings: ServeSettings) -> dict[str, Any]:
         "info": {"title": model.name, "version": __version__, "summary": _classes(model)},
         "paths": {
             "/predict": {"post": _predict(settings)},
+            **({"/explain": {"post": _explain(settings)}} if settings.explain else {}),
             "/health": {"get": _plain("Whether the server is ready.", 503)},
             "/health/live": {"get": _plain("Whether the server lives.")},
             "/health/ready": {"get": _plain("Whether the server is ready.", 503)},
@@ -59,6 +60,34 @@ def describe(model: ServedModel, settings: ServeSettings) -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
+    }
+
+
+def _explain(settings: ServeSettings) -> dict[str, Any]:
+    described = _predict(settings)
+    return {
+        **described,
+        "summary": "Show what the answer for an image rests on.",
+        "description": (
+            "One image. `heat_map` is a PNG in base64: the image with the map of `method` over it; "
+            "`terms` are the largest terms that add up to the logit of the class."
+        ),
+        "parameters": [
+            {"name": name, "in": "query", "schema": _TEXT, "description": text}
+            for name, text in (
+                ("class", "The class to explain, by name or index; by default the top-1 class."),
+                ("method", "As of `convscope attribute`; by default grad-cam."),
+            )
+        ],
+        "responses": {
+            "200": {
+                "description": "The heat map and the terms.",
+                "content": {"application/json": {"schema": _object({"heat_map": _TEXT})}},
+            },
+            **{
+                code: response for code, response in described["responses"].items() if code != "200"
+            },
+        },
     }
 
 

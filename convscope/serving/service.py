@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from convscope.data.unreadable import UnreadableImage
 from convscope.http_server.access import check_bearer
 from convscope.http_server.guard import Guard
+from convscope.serving.explaining import Explainer
 from convscope.serving.logs import Log
 from convscope.serving.metrics import Metrics
 from convscope.serving.models import ServedModel
@@ -20,7 +22,7 @@ from convscope.serving.settings import ServeSettings
 ENCODINGS = frozenset({"identity", "gzip", "deflate"})
 _OPEN = ("/", "/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready")
 """Paths that need no token: whether it lives, and the page, which asks for the token."""
-_COUNTED = (*_OPEN, "/predict", "/metrics", "/card", "/openapi.json", "/v2")
+_COUNTED = (*_OPEN, "/predict", "/explain", "/metrics", "/card", "/openapi.json", "/v2")
 _FACTS = "convscope.facts"
 _LONGEST_PATH = 200
 
@@ -30,6 +32,7 @@ class Service:
 
     Attributes:
         is_draining: whether the server ends, and is no longer ready.
+        explain: what an answer rests on; None where the server was not asked to explain.
         num_cut: requests that were not answered because the server ended first.
     """
 
@@ -38,6 +41,7 @@ class Service:
     ) -> None:
         self.settings, self.metrics, self.log = settings, metrics, log
         self.pipeline = Pipeline(model, settings, metrics)
+        self.explain = None if settings.explain is None else Explainer(Path(settings.explain))
         self.is_draining = False
         self.num_cut = 0
 
@@ -83,7 +87,7 @@ def _authorize(scope: Scope, *, token: str | None) -> None:
 
 
 def _takes_images(method: str, path: str) -> bool:
-    return method == "POST" and (path == "/predict" or path.endswith("/infer"))
+    return method == "POST" and (path in ("/predict", "/explain") or path.endswith("/infer"))
 
 
 class _Record:

@@ -39,6 +39,7 @@ class ServeSettings:
         max_pixels: of an image; one whose header states more is not decoded.
         drain: seconds in which requests are finished when the server ends.
         access_log: whether each request is logged.
+        explain: the folder of the run whose network explains answers; None for no explanations.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +58,7 @@ class ServeSettings:
     max_pixels: int = MAX_PIXELS
     drain: int = 20
     access_log: bool = True
+    explain: str | None = None
 
     def __post_init__(self) -> None:
         check_port(self.port)
