@@ -6,9 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convscope.cli.options import SEVERAL, Int, Threads
-from convscope.data.unreadable import MAX_PIXELS
 from convscope.cli.options import SEVERAL, Flag, Int, Threads
+from convscope.data.unreadable import MAX_PIXELS
 from convscope.serving.api import serve as serve_folder
 from convscope.serving.explaining import run_to_explain
 from convscope.serving.settings import PORT, ServeSettings

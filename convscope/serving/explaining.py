@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convscope.data.unreadable import limited_pixels
 from convscope.errors import ConvscopeError, RequestError, shell_word
 from convscope.exported.of_run import OF_RUN, WEIGHTS, export_of_run
 from convscope.http_server.access import Refusal
@@ -43,8 +44,8 @@ class Explainer:
     The network is opened for the first request, and again when another one is served.
     """
 
-    def __init__(self, run: Path) -> None:
-        self._run = run
+    def __init__(self, run: Path, *, max_pixels: int) -> None:
+        self._run, self._max_pixels = run, max_pixels
         self._opened: tuple[str, OpenedModel] | None = None  # of which version, and the network
         self._lock, self._waiting = threading.Lock(), threading.Semaphore(_WAITING)
 
@@ -59,7 +60,7 @@ class Explainer:
         if not self._waiting.acquire(blocking=False):
             raise Refusal(503, "Too many explanations wait; try again.", {"Retry-After": "1"})
         try:
-            with self._lock:
+            with self._lock, limited_pixels(self._max_pixels):
                 return self._explain(image, model, target, method)
         except ConvscopeError as error:
             raise Refusal(422, str(error).replace("`", "")) from error

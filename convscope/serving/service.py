@@ -41,7 +41,9 @@ class Service:
     ) -> None:
         self.settings, self.metrics, self.log = settings, metrics, log
         self.pipeline = Pipeline(model, settings, metrics)
-        self.explain = None if settings.explain is None else Explainer(Path(settings.explain))
+        self.explain = None
+        if settings.explain is not None:
+            self.explain = Explainer(Path(settings.explain), max_pixels=settings.max_pixels)
         self.is_draining = False
         self.num_cut = 0
 

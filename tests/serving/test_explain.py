@@ -10,6 +10,9 @@ import pytest
 from PIL import Image
 
 import convscope
+from convscope.http_server.access import Refusal
+from convscope.serving.explaining import Explainer
+from convscope.serving.models import load_model
 from tests.serving.servers import JPEG, photograph, served
 
 
@@ -58,6 +61,16 @@ def test_a_wrong_request_is_refused_by_name(explaining, query, message):
     answer = explaining[1].ask("POST", f"/explain?{query}", photograph(), JPEG, 200)
     assert answer.status == 422
     assert message in answer.json["error"]
+
+
+def test_an_image_of_too_many_pixels_is_not_decoded(explaining):
+    run, _ = explaining
+    model = load_model(run / "exported", name=None, engine="onnxruntime", threads=1)
+    explain = Explainer(run, max_pixels=1000)
+    assert explain(photograph(20, 20), model, None, "grad-cam")["heat_map"]
+    with pytest.raises(Refusal, match="2,400 pixels; more than 1,000") as refused:
+        explain(photograph(60, 40), model, None, "grad-cam")
+    assert refused.value.status == 422
 
 
 def test_a_class_is_explained_by_name(explaining):
