@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +79,19 @@ def collected(net, images, count):
         {(int(i), int(p) // width, int(p) % width) for i, p in zip(*pair, strict=True)}
         for pair in zip(strongest.images, strongest.positions, strict=True)
     ]
+
+
+def test_of_equal_peaks_the_earlier_images_are_kept_and_of_equal_units_the_first():
+    strongest = StrongestImages(2, 5)
+    for start in range(0, 200, 50):
+        units = torch.zeros(50, 2, 3, 3)
+        units[:, 0, 1:] = 1
+        units[:, 1, 2, 2] = torch.arange(start, start + 50) // 4
+        strongest.update(units, units.amax((2, 3)), np.arange(start, start + 50))
+    assert strongest.images[0].tolist() == [0, 1, 2, 3, 4]
+    assert strongest.positions[0].tolist() == [3] * 5
+    assert strongest.images[1].tolist() == [196, 197, 198, 199, 192]
+    assert strongest.positions[1].tolist() == [8] * 5
 
 
 @pytest.mark.parametrize("padding", [0, 2])
@@ -233,6 +249,54 @@ def test_a_pass_that_was_stopped_goes_on_and_ends_with_the_same(tmp_path, monkey
     assert resumed.to_dict() == whole.to_dict()
     assert json.loads(target.read_text()) == json.loads(json.dumps(whole.to_dict()))
     assert [path.name for path in tmp_path.iterdir()] == ["page.json"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_pass_that_was_killed_goes_on_and_ends_with_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(collection, "_SECONDS", -1.0)
+    random = np.random.default_rng(7)
+    images = random.integers(0, 256, (40, 24, 24, 1), dtype=np.uint8)
+    net, target, done = network_of([random.normal(size=(4, 4))] * 3), tmp_path / "p.json", []
+
+    def run(progress):
+        words = {"card": gray_card(), "batch_size": 6, "output": target, "on_progress": progress}
+        return patches(net, (images, LABELS), **words)
+
+    def kill(activity, count, _total):
+        if (activity, count) == ("Running the network", 24):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if (child := os.fork()) == 0:
+        run(kill)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert not target.exists()
+    resumed = run(lambda activity, count, _: done.append((activity, count)))
+    counts = [count for activity, count in done if activity == "Running the network"]
+    assert counts == [24, 30, 36, 40]  # the batch that ended with 24 was not saved yet
+    whole = patches(net, (images, LABELS), card=gray_card(), batch_size=6)
+    assert resumed.to_dict() == whole.to_dict()
+
+
+def test_an_image_counts_for_each_of_its_labels():
+    random = np.random.default_rng(8)
+    images = random.integers(0, 256, (12, 24, 24, 1), dtype=np.uint8)
+    labels = random.integers(0, 2, (12, 3))
+    labels[0], labels[1] = 1, 0
+    card = replace(gray_card(classes=("a", "b", "c")), task="multi-label")
+    net = network_of([EDGE, -EDGE], classes=3)
+    result = patches(net, (images, labels), card=card, layers="conv", top=12)
+    with torch.no_grad():
+        maps = torch.relu(net.conv(normalize(torch.tensor(images), card, channels_last=False)))
+    for one in result["conv"].filters:
+        means = maps[:, one.filter].double().mean((1, 2)).numpy()
+        expected = [means[labels[:, label] == 1].mean() for label in range(3)]
+        assert one.summary.class_means == pytest.approx(expected, rel=1e-5)
+    texts = {patch.index: patch.label for patch in result["conv"].filters[0].patches}
+    assert texts[0] == "a; b; c"
+    counts = dict(result["conv"].filters[0].summary.top_classes)
+    assert counts == {"abc"[label]: int(labels[:, label].sum()) for label in range(3)}
 
 
 def test_what_another_request_has_saved_is_not_taken(tmp_path, monkeypatch):

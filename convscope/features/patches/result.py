@@ -49,8 +49,8 @@ class FilterSummary:
         preferred: the class with the largest mean activation.
         selectivity: the class selectivity index, see `activity.selectivity`; None where it is not
             defined.
-        top_classes: how many of the candidates, the strongest images, are of each class, the most
-            frequent first.
+        top_classes: how many of the candidates, the strongest images, are of each class, or have
+            each label, the most frequent first.
         state: `dead` where all units of all images have one value; `always on` where more than 99 %
             of them are above 0 although the layer's activation function returns 0 elsewhere.
     """

@@ -141,7 +141,7 @@ class _Layer:
                 self._patch(number, own[index], count)
                 for index, count in zip(chosen, alike, strict=True)
             )
-            labels = [self._label(number, rank) for rank in own]
+            labels = [label for rank in own for label in self._labels(number, rank)]
             filters.append(FilterPatches(number, patches, self._summary(number, labels)))
         return LayerPatches(
             name=layer.name,
@@ -170,6 +170,13 @@ class _Layer:
 
     def _label(self, filter_: int, rank: int) -> str:
         return self.source.loaded.dataset.label_text(int(self.images[filter_, rank]))
+
+    def _labels(self, filter_: int, rank: int) -> list[str]:
+        """The class of a candidate, or each of its labels."""
+        dataset, index = self.source.loaded.dataset, int(self.images[filter_, rank])
+        if dataset.targets is None:
+            return [dataset.classes[int(dataset.labels[index])]]
+        return [dataset.classes[label] for label in np.flatnonzero(dataset.targets[index])]
 
     def _summary(self, number: int, labels: Sequence[str]) -> FilterSummary:
         activity, classes = self.activity, self.source.loaded.dataset.classes
