@@ -116,3 +116,12 @@ def mnist_folder() -> Path:
     if not folder.exists():
         pytest.skip(f"real MNIST is not at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cifar10_archive() -> Path:
+    """CIFAR-10 as JPEG files: train/CLASS/ and test/CLASS/."""
+    archive = REAL / "cifar10-jpeg.tar.gz"
+    if not archive.exists():
+        pytest.skip(f"real CIFAR-10 is not at {archive}")
+    return archive
