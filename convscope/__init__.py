@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from convscope.features.probes import probes as probes
     from convscope.interventions.api import intervene as intervene
     from convscope.interventions.api import intervene_on_data as intervene_on_data
+    from convscope.levels.api import hierarchy as hierarchy
     from convscope.map_similarity.api import redundancy as redundancy
     from convscope.pruning.api import prune as prune
     from convscope.runs.network import load as load
@@ -70,6 +71,7 @@ _HOME = {
     "filters": "convscope.features.filters.api",
     "fully_convolutional": "convscope.zoo.fully_convolutional",
     "geometry": "convscope.arithmetic",
+    "hierarchy": "convscope.levels.api",
     "intervene": "convscope.interventions.api",
     "intervene_on_data": "convscope.interventions.api",
     "invert": "convscope.synthesis.inversion",
@@ -111,6 +113,7 @@ __all__ = [
     "filters",
     "fully_convolutional",
     "geometry",
+    "hierarchy",
     "intervene",
     "intervene_on_data",
     "invert",

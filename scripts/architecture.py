@@ -40,9 +40,8 @@ LAYERS = (
     ("models",),  # a network with its card: from a run, from weights, or as it is
     ("evaluation", "summaries"),
     ("reports", "explanation", "features", "recipes", "conversion", "synthesis"),
-    ("attribution", "checks", "map_similarity"),
-    ("reports", "explanation", "features", "recipes", "conversion"),
-    ("checks", "map_similarity", "interventions"),
+    ("attribution", "checks", "map_similarity", "interventions"),
+    ("levels",),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons", "studies", "pruning"),
     ("webapp", "serving"),

@@ -48,6 +48,7 @@ COMMANDS = {
     "patches": "Find the image patches that excite each filter of a network most.",
     "intervene": "Change units, maps or weights inside a network, and see its answers change.",
     "prune": "Remove filters from a trained network, fine-tune it, and compare the two.",
+    "hierarchy": "Show what classes are made of: filters level by level, each with its parts.",
     "redundancy": "Find filters that detect the same pattern, and dead ones, over a data set.",
     "attribute": "Show which parts of images an answer rests on, and how far to trust that.",
     "lab": "Open a web page to inspect networks, train, compare runs and learn.",

@@ -21,6 +21,7 @@ COMMANDS = {
     "study": "studies experiment",
     "embed": "embedding embeddings tsne t_sne umap pca projector nearest_images",
     "probes": "probe linear_probe linear_probes",
+    "hierarchy": "levels parts feature_hierarchy composition",
     "synthesize": "synthesise dream deepdream lucent feature_visualization maximize "
     "activation_maximization invert",
     "explain": "why trace interpret",
@@ -121,6 +122,7 @@ ATTRIBUTES = {
     "explain": "why trace interpret",
     "intervene": "ablate silence activation_patching perturb",
     "prune": "slim compress shrink sparsify",
+    "hierarchy": "levels feature_hierarchy",
     "redundancy": "cka filter_similarity redundant_filters",
     "study": "studies",
     "embed": "embedding embeddings tsne umap",

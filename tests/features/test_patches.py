@@ -197,6 +197,16 @@ def test_cells_are_means_over_the_pixels_that_they_touch():
                 assert np.allclose(cells[y, x], part.mean((0, 1)), atol=1e-3)
 
 
+def test_patches_of_a_field_far_larger_than_the_image_differ_by_what_is_shown_of_them():
+    images = np.full((2, 24, 24, 1), 90, np.uint8)
+    images[0, :, :12], images[1, :12] = 150, 150
+    wide = network_of([np.random.default_rng(0).random((121, 121))], padding=60)
+    (found,) = patches(wide, (images, np.arange(2)), card=gray_card(), top=2, layers="conv")[
+        "conv"
+    ].filters
+    assert len(found.patches) == 2
+
+
 def test_of_patches_that_look_alike_the_strongest_stands_for_all():
     cells = np.zeros((6, 8, 8, 1), np.uint8)
     for number, level in enumerate((100, 100 + int(ALIKE), 200, 105, 215, 0)):

@@ -84,6 +84,7 @@ CASES = {
     "study": ["activation", "{data}/{odd}", "-o", "{out}"],
     "embed": ["{run}", "{data}", "-o", "{out}.html"],
     "probes": ["{run}"],
+    "hierarchy": ["{run}", "{data}", "--steps", "1", "-o", "{out}.html"],
     "synthesize": ["{run}", "0", "--steps", "1", "-o", "{out}.html"],
     "attribute": ["{run}", "{image}", "--random-orders", "2", "-o", "{out}.html"],
     "summary": ["{run}"],

@@ -126,14 +126,14 @@ def patches(
         images = open_images(
             opened, data, request, on_progress=partial(on_progress, "Reading images")
         )
-        result, checkpoint = _find(opened, layer_pass, images, top, target, on_progress)
+        result, checkpoint = find_patches(opened, layer_pass, images, top, target, on_progress)
         if target is not None:
             write_result(result, target, shown=filters)
             checkpoint.remove()
         return result
 
 
-def _find(
+def find_patches(
     opened: OpenedModel,
     layer_pass: LayerPass,
     images: ImageSet,
@@ -141,6 +141,7 @@ def _find(
     target: Path | None,
     on_progress: ActivityProgress,
 ) -> tuple[PatchesResult, Checkpoint]:
+    """The patches of an open network, and the state of the pass, saved beside `target`."""
     checkpoint = Checkpoint(
         None if target is None else partial_path(target),
         {

@@ -12,6 +12,7 @@ from convscope.features.image_set import ImageSet
 from convscope.features.patches.activity import Activity, selectivity
 from convscope.features.patches.alike import GRID, averaged, distinct
 from convscope.features.patches.collection import Collection
+from convscope.features.patches.crops import shown_box
 from convscope.features.patches.result import (
     FilterPatches,
     FilterSummary,
@@ -65,7 +66,7 @@ def _cells_of(
     for some, pixels in zip(batches, images.loaded.batch_source.batches(batches), strict=True):
         for index, image in zip(some, pixels.numpy(), strict=True):
             own = wanted[int(index)]
-            averages = averaged(image, [box for _, _, box in own])
+            averages = averaged(image, [shown_box(box, image.shape[:2]) for _, _, box in own])
             for (number, place, _), average in zip(own, averages, strict=True):
                 cells[number][place] = np.rint(average)
         done += len(some)
