@@ -3,6 +3,15 @@
 Nothing in a file is executed, and neither library is needed.
 """
 
+from convscope.foreign.architecture import ARCHITECTURES, build_architecture
 from convscope.foreign.network_file import ForeignNetwork, is_network_file, read_network
+from convscope.foreign.trainable import with_logits
 
-__all__ = ["ForeignNetwork", "is_network_file", "read_network"]
+__all__ = [
+    "ARCHITECTURES",
+    "ForeignNetwork",
+    "build_architecture",
+    "is_network_file",
+    "read_network",
+    "with_logits",
+]

@@ -7,6 +7,7 @@ Reference: A. Karpathy, ConvNetJS, https://cs.stanford.edu/people/karpathy/convn
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from convscope.errors import RequestError
 from convscope.foreign.builder import IMAGE, GraphBuilder, Value
 from convscope.foreign.finished import ForeignNetwork, Images, finished, with_two_classes
-from convscope.foreign.layer import Layer
+from convscope.foreign.layer import Layer, Reader
 from convscope.foreign.modules import Maxout, ScaledDropout
 from convscope.strict import shown
 
@@ -30,9 +31,12 @@ def is_convnetjs(content: object) -> bool:
     return isinstance(first, dict) and "layer_type" in first
 
 
-def read_convnetjs(content: Mapping[str, Any], where: str) -> ForeignNetwork:
-    """The network of parsed JSON; see `read_network`."""
-    layers = _layers(content["layers"], where)
+def read_convnetjs(
+    content: Mapping[str, Any], where: str, *, has_weights: bool = True
+) -> ForeignNetwork:
+    """The network of parsed JSON; see `read_network`. Without weights they are random."""
+    read: Mapping[str, Reader] | None = {} if has_weights else None
+    layers = [replace(layer, read=read) for layer in _layers(content["layers"], where)]
     first, last = layers[0], layers[-1]
     if first.kind != "input" or last.kind not in ("softmax", "svm"):
         raise RequestError(
@@ -115,7 +119,6 @@ def _scores(layer: Layer, x: Value, graph: GraphBuilder) -> Value:
 def _conv(layer: Layer, x: Value, graph: GraphBuilder) -> Value:
     height, width = layer.integer("sy"), layer.integer("sx")
     maps, filters = x.meta.shape[1], layer.integer("out_depth")
-    kernels = [_volume(layer, one, (height, width, maps)) for one in _filters(layer, filters)]
     with torch.device("meta"):
         module = nn.Conv2d(
             maps,
@@ -124,6 +127,9 @@ def _conv(layer: Layer, x: Value, graph: GraphBuilder) -> Value:
             layer.integer("stride", 1),
             layer.integer("pad", 0, minimum=0),
         )
+    if layer.read is None:
+        return graph.apply(layer.name, module, x)
+    kernels = [_volume(layer, one, (height, width, maps)) for one in _filters(layer, filters)]
     weights = {"weight": torch.stack(kernels).permute(0, 3, 1, 2).contiguous()}
     weights["bias"] = _volume(layer, layer.settings.get("biases"), (1, 1, filters)).flatten()
     return graph.apply(layer.name, module, x, weights=weights)
@@ -152,12 +158,14 @@ def _normalized(layer: Layer, x: Value, graph: GraphBuilder) -> Value:
 def _full(layer: Layer, x: Value, graph: GraphBuilder) -> Value:
     x = _vector(layer, x, graph)
     inputs, units = x.shape[0], layer.integer("out_depth")
+    with torch.device("meta"):
+        module = nn.Linear(inputs, units)
+    if layer.read is None:
+        return graph.apply(layer.name, module, x)
     rows = [_volume(layer, one, (1, 1, inputs)).flatten() for one in _filters(layer, units)]
     matrix = torch.stack(rows)
     weights = {"weight": (matrix if x.index is None else matrix[:, x.index]).contiguous()}
     weights["bias"] = _volume(layer, layer.settings.get("biases"), (1, 1, units)).flatten()
-    with torch.device("meta"):
-        module = nn.Linear(inputs, units)
     return graph.apply(layer.name, module, x, weights=weights)
 
 

@@ -21,12 +21,14 @@ class ForeignNetwork:
     Attributes:
         note: what was assumed of its images; empty if the file says it.
         is_assumed: whether its preprocessing was assumed.
+        architecture: the network without its weights, as TOML; see `architecture`.
     """
 
     net: nn.Module
     card: Card
     note: str
     is_assumed: bool
+    architecture: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """A network of another library from its file, with what is known of its images."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from convscope.errors import RequestError
+from convscope.foreign.architecture import convnetjs_table, keras_table
 from convscope.foreign.convnetjs import is_convnetjs, read_convnetjs
 from convscope.foreign.finished import ForeignNetwork
 from convscope.foreign.keras.files import open_keras
@@ -42,7 +44,8 @@ def _read(path: Path, input_size: tuple[int, int] | None) -> ForeignNetwork:
     try:
         if not path.name.lower().endswith(".json"):
             with open_keras(path) as file:
-                return keras_network(file, str(path), input_size)
+                read = keras_network(file, str(path), input_size)
+                return replace(read, architecture=keras_table(file))
         text = read_regular(path, limit=_MAX_JSON).decode("utf-8", "replace")
     except FileNotFoundError as error:
         raise RequestError(f"There is no file {path}.") from error
@@ -50,7 +53,7 @@ def _read(path: Path, input_size: tuple[int, int] | None) -> ForeignNetwork:
         raise RequestError(f"{path} cannot be read: {error.strerror or error}.") from error
     content: Any = parse_json(text, where=str(path))
     if is_convnetjs(content):
-        return read_convnetjs(content, str(path))
+        return replace(read_convnetjs(content, str(path)), architecture=convnetjs_table(content))
     raise RequestError(
         f"{path} is JSON, and no network of ConvNetJS (`net.toJSON()`). Of Keras, give the whole "
         "network: `model.save('network.keras')`."

@@ -17,7 +17,7 @@ from convscope.runs.folder import Run
 from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.tensor_file import TensorFile
 from convscope.zoo import ZOO, create_model
-from convscope.zoo.table_file import is_table
+from convscope.zoo.files import is_file, short_name
 
 JsonDict = dict[str, Any]
 Stamp = tuple[int, int]
@@ -126,7 +126,7 @@ def run_title(config: Mapping[str, Any]) -> str:
     data = config.get("dataset", {}).get("name") or Path(str(config.get("data", "digits"))).name
     if model == "auto":
         return str(data)
-    return f"{Path(model).stem if is_table(model) else model} on {data}"
+    return f"{short_name(model)} on {data}"
 
 
 def num_correct(test: Mapping[str, Any]) -> int:
@@ -167,10 +167,10 @@ def count_parameters(path: Path) -> int | None:
     user code.
     """
     card, model = read_card(path), read_config(path).get("model")
-    if card is None or not isinstance(model, str) or not (is_table(model) or model in ZOO):
+    if card is None or not isinstance(model, str) or not (is_file(model) or model in ZOO):
         return None
     table = path / "network.toml"
-    source = str(table) if is_table(model) else model
+    source = str(table) if is_file(model) else model
     return _count_parameters(
         source, stamp(table), len(card.classes), card.in_channels, card.input_size
     )

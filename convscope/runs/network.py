@@ -28,7 +28,7 @@ from convscope.runs.own_code import (
 from convscope.runs.weight_values import checked, infinite_buffers
 from convscope.zoo import Creation, create_model
 from convscope.zoo.check import check_network
-from convscope.zoo.table_file import is_table, read_table
+from convscope.zoo.files import is_file, table_text
 
 _TABLE = "network.toml"
 _objects: WeakValueDictionary[Path, nn.Module] = WeakValueDictionary()
@@ -122,7 +122,7 @@ def _build_recorded(run: Run, source: str, card: Card) -> nn.Module:
     try:
         return build_network(model_source(run, source), card)
     except RequestError as error:
-        if type(error) is not RequestError or is_table(source):
+        if type(error) is not RequestError or is_file(source):
             raise
         raise RequestError(f"{run.path / 'config.toml'}, `model`: {error}") from error
 
@@ -216,14 +216,14 @@ def remember_object(run: Run, net: nn.Module) -> None:
 
 
 def save_model_source(run: Run, model: str) -> None:
-    """Copy the layer table of a network, if it has one, into the run as network.toml."""
-    if is_table(model):
-        run.write(_TABLE, read_table(model).text)
+    """Copy the layer table of a network, or its architecture, into the run as network.toml."""
+    if text := table_text(model):
+        run.write(_TABLE, text)
 
 
 def model_source(run: Run, model: str) -> str:
-    """What the network of a run is built from: the run's copy of a layer table, or `model`."""
-    return str(run.path / _TABLE) if is_table(model) else model
+    """What the network of a run is built from: the run's network.toml, or `model`."""
+    return str(run.path / _TABLE) if is_file(model) else model
 
 
 def load_state(net: nn.Module, weights: Mapping[str, Tensor], *, where: str, card: Card) -> None:

@@ -58,8 +58,9 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "that are given win; convscope recipes lists them. The run ends with its result beside "
         "the paper's.")
     model: str = setting(AUTO, NETWORK,
-        help="A network's name, a layer table such as net.toml, or your own code as module:attr; "
-        "auto takes that of the weights, or one that fits the images.")
+        help="A network's name, a layer table such as net.toml, a file of Keras or "
+        "ConvNetJS with its weights, or your own code as module:attr; auto takes that of the "
+        "weights, or one that fits the images.")
     input_size: int | tuple[int, int] | None = setting(None, NETWORK, low=1, high=100_000,
         help="Input size in pixels, one number or HEIGHTxWIDTH; by default the network's own.")
     in_channels: Literal[1, 3] | None = setting(None, NETWORK,

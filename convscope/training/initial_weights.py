@@ -5,6 +5,7 @@ from dataclasses import replace
 from torch import nn
 
 from convscope.card import Card
+from convscope.foreign import is_network_file
 from convscope.training.callbacks.base import CallbackList
 from convscope.training.config import AUTO, TrainConfig, parse_layers
 from convscope.training.default_network import PRETRAINED
@@ -25,13 +26,18 @@ def with_published_weights(
 ) -> TrainConfig:
     """The settings with the name of the weights that `pretrained` asks for.
 
-    A network of one's own brings them along, see `keep_own_weights`.
+    A network of one's own brings them along, see `keep_own_weights`, and one in a file of another
+    library has them in that file.
 
     Raises RequestError for a network of which none are published, and for one that was handed over
     without trained weights.
     """
     if config.pretrained and requested is not None and requested.module is not None:
         check_trained(requested.module, requested.model)
+    if config.weights is None and is_network_file(config.model):
+        if requested is not None and requested.module is not None:
+            return config
+        return replace(config, weights=config.model, pretrained=False)
     if not config.pretrained or (requested is not None and requested.is_own):
         return config
     model = requested.model if requested else config.model

@@ -7,6 +7,7 @@ from torch import nn
 from convscope.card import Card
 from convscope.device import Precision
 from convscope.errors import NetworkError, RequestError
+from convscope.foreign import is_network_file
 from convscope.models import card_of, num_input_channels, stated_card
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
@@ -110,7 +111,7 @@ class RequestedNetwork:
         be saved under its name.
         """
         batch_size = decided(config.batch_size)
-        if self.module is not None or ":" in self.model:
+        if self.module is not None or ":" in self.model or is_network_file(self.model):
             _check_names(network)
             size = min(2, batch_size, num_images)
             size, precision = max(size, 2), config.precision

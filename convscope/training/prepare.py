@@ -29,7 +29,7 @@ from convscope.training.config import TrainConfig
 from convscope.training.image_sample import ImageSample
 from convscope.training.optimizer import head_of
 from convscope.weights.preprocessing import per_channel, with_channels
-from convscope.zoo.table_file import is_table, read_table
+from convscope.zoo.files import table_text
 
 _STATISTICS_IMAGES = 2048  # training images for mean and std if not all are in memory
 _SPLIT_NAMES: tuple[tuple[Split, str], ...] = (
@@ -219,7 +219,7 @@ def finalize_preprocessing(
         "convscope": version("convscope"),
         **provenance_of(
             splits=splits,
-            layers=read_table(config.model).text if is_table(config.model) else None,
+            layers=table_text(config.model),
         ),
     }
     if pretrained or (means and stds):

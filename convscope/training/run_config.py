@@ -22,7 +22,7 @@ from convscope.runs import own_code
 from convscope.training import own_augmentation
 from convscope.training.config import TrainConfig, decided
 from convscope.words.csv_text import to_csv
-from convscope.zoo.table_file import is_table
+from convscope.zoo.files import is_file
 
 
 def run_config(
@@ -59,7 +59,7 @@ def absolute_paths(config: TrainConfig) -> TrainConfig:
         config = replace(config, data_dir=config.data_dir.resolve())
     if config.weights is not None and (path := Path(config.weights).expanduser()).exists():
         config = replace(config, weights=str(path.resolve()))
-    if is_table(config.model):
+    if is_file(config.model):
         config = replace(config, model=str(Path(config.model).resolve()))
     return config
 

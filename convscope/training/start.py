@@ -66,7 +66,7 @@ from convscope.training.trainer import Trainer
 from convscope.training.whitening import fit_whitening
 from convscope.weights.class_names import parse_class_names
 from convscope.zoo import default_lr
-from convscope.zoo.table_file import is_table
+from convscope.zoo.files import short_name
 
 Result = TypeVar("Result")
 Finish = Callable[[Trainer, Task, Session, float], Result]
@@ -328,8 +328,7 @@ def label_names(config: TrainConfig, data: DataLike) -> Sequence[str] | None:
 
 def _created(out: str | Path | None, config: TrainConfig, dataset: Dataset, group: Group) -> Run:
     """The folder of the run, created by the first process."""
-    model = Path(config.model).stem if is_table(config.model) else config.model
-    name = f"{slugify(model)}_{slugify(dataset.name)}"
+    name = f"{slugify(short_name(config.model))}_{slugify(dataset.name)}"
     path = Path(out) if out else None
     return group.decided(lambda: Run.create(path, name=name), "at the run folder")
 

@@ -21,6 +21,7 @@ from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors, read_metadata, save_tensors
 from convscope.weights import timm
 from convscope.weights.contents import ClassNames, class_names_in, contents_of
+from convscope.weights.file_kind import file_format
 from convscope.weights.hub_files import HUB_FILES, weights_on_hub
 from convscope.weights.imagenet_names import imagenet_names
 from convscope.weights.published import torchvision_file
@@ -227,7 +228,7 @@ def _from_run(source: str, path: Path) -> Weights:
 
 
 def _from_file(source: str, path: Path) -> Weights:
-    if is_network_file(path.name) and path.suffix.lower() != ".json":
+    if is_network_file(path.name) and file_format(path) != "index":
         read = read_network(path)
         return Weights(source, read.net.state_dict(), read.card, digest_of(path))
     if metadata := read_metadata(path):

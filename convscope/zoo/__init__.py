@@ -12,10 +12,10 @@ from torch import nn
 
 from convscope import synonyms
 from convscope.errors import RequestError, nearest
-from convscope.foreign import is_network_file
+from convscope.foreign import is_network_file, read_network
 from convscope.synonyms import takes_synonyms
 from convscope.zoo.entries import ZOO, Entry, default_lr, paper
-from convscope.zoo.files import build_from_file, input_of_file
+from convscope.zoo.files import build_from_architecture, build_from_file, input_of_file
 from convscope.zoo.import_model import build_imported, imported
 from convscope.zoo.libraries import (
     build_from_library,
@@ -70,7 +70,8 @@ def create_model(
         _check_stride(name)
     creation = Creation(name, num_classes, in_channels, size)
     net = _build(creation, stride_in_1x1=stride_in_1x1)
-    if not (is_network_file(name) or (":" in name and library_of(name) is None)):
+    is_whole = is_network_file(name) and num_classes is None
+    if not (is_whole or (":" in name and library_of(name) is None)):
         vars(net)["creation"] = creation
     return net
 
@@ -113,7 +114,9 @@ def _build_table(
     input_size: tuple[int, int] | None,
 ) -> nn.Module:
     """The network of a table: of layers, or a network by name; narrower where it is pruned."""
-    if table.model is None:
+    if table.foreign is not None:
+        build = partial(build_from_architecture, table)
+    elif table.model is None:
         build = partial(build_table, table)
     else:
         build = partial(create_model, table.model)
@@ -235,11 +238,7 @@ def resolve_model(model: str) -> str:
     if is_table(model):
         read_table(model)
     elif is_network_file(model):
-        raise RequestError(
-            f"{model} is a network with its weights, of another library. A training builds its "
-            "network anew: in Python hand it over, `train(model=create_model(...))`, or name one "
-            f"of the zoo with `weights={model}`."
-        )
+        read_network(model)
     elif (library := library_of(model)) is not None:
         check_library_model(*library)
     elif ":" in model:
@@ -254,6 +253,8 @@ def default_input(name: str) -> tuple[int | None, tuple[int, int] | None]:
     """Return (channels, (height, width)) of a network's default input; None for what is unknown."""
     if is_table(name):
         table = read_table(name)
+        if table.foreign:
+            return input_of_file(name)
         return default_input(table.model) if table.model else (table.in_channels, table.input_size)
     if is_network_file(name):
         return input_of_file(name)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 from convscope.errors import RequestError, nearest
+from convscope.foreign import ARCHITECTURES
 from convscope.regular_files import open_regular
 from convscope.strict import shown
 from convscope.zoo.narrowed import Sizes, Widths
@@ -50,6 +51,8 @@ _COLUMNS = ("layer", "filters", "size", "stride", "padding", "dilation", "groups
 _KEYS = ("input", "layers", "model", "pruned")
 _MAX_CELL = 100
 _MAX_BYTES = 1_000_000  # ten times the size of a table with a thousand layers
+_MAX_JSON = 100_000_000  # bytes, of the architecture of another library
+_STARTS = tuple(f"{kind} = ".encode() for kind in ARCHITECTURES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,8 @@ class Row:
 class Table:
     """The contents of a file: its path, its text, the input if it names one, and the layers.
 
-    `model` names the network in place of layers, `pruned` what is narrower in either.
+    `model` names the network in place of layers, `pruned` what is narrower in either. `foreign` is
+    the architecture of another library: its kind, and its JSON.
     """
 
     path: str
@@ -88,6 +92,7 @@ class Table:
     rows: tuple[Row, ...]
     model: str | None = None
     pruned: Widths = field(default_factory=dict[str, Sizes])
+    foreign: tuple[str, object] | None = None
 
 
 def is_table(name: str) -> bool:
@@ -102,6 +107,8 @@ def read_table(path: str) -> Table:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{path} is not TOML: {error}.") from error
+    if len(data) == 1 and (kind := next(iter(data))) in ARCHITECTURES:
+        return Table(path, text, None, None, (), foreign=(kind, data[kind]))
     for key in data:
         if key not in _KEYS:
             raise RequestError(
@@ -161,13 +168,15 @@ def _read(path: str) -> str:
     try:
         with open_regular(path) as file:
             content = file.read(_MAX_BYTES + 1)
+            if content.startswith(_STARTS):
+                content += file.read(_MAX_JSON)
     except FileNotFoundError as error:
         raise RequestError(
             f"There is no file {path}. A model name ending in .toml is the path of a layer table."
         ) from error
     except OSError as error:
         raise RequestError(f"{path} cannot be read as a layer table: {error.strerror}.") from error
-    if len(content) > _MAX_BYTES:
+    if len(content) > (_MAX_JSON if content.startswith(_STARTS) else _MAX_BYTES):
         raise RequestError(
             f"{path} is too long for a layer table (more than {_MAX_BYTES:,} bytes)."
         )

@@ -48,7 +48,7 @@ from convscope.training.start import (
     open_data,
     train_run,
 )
-from convscope.zoo.table_file import is_table
+from convscope.zoo.files import short_name
 
 MAX_TRAININGS = 1000
 
@@ -96,8 +96,7 @@ class CrossValidation:
             self._check_folds(opened, request)
             for sentence in self._notes(opened):
                 user.message(sentence)
-            model = Path(network.model).stem if is_table(network.model) else network.model
-            name = f"{slugify(model)}_{slugify(opened.name)}_{folds}-folds"
+            name = f"{slugify(short_name(network.model))}_{slugify(opened.name)}_{folds}-folds"
             folder = FoldsFolder.begin(out, request, name=name)
             if done := folds * repeats - len(folder.unfinished(request.parts)):
                 user.message(f"{done} of {folds * repeats} folds in {folder.path} are finished.")
