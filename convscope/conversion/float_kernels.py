@@ -11,10 +11,13 @@ from convscope.conversion.libraries import onnx_library
 from convscope.engines import EngineName, Precision
 
 _MOVES = frozenset((
-    "Cast", "Concat", "Constant", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "ReorderInput",
-    "ReorderOutput", "Reshape", "Shape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+    "Cast", "Concat", "Constant", "Flatten", "Gather", "Identity", "MaxPool", "NhwcMaxPool", "Pad",
+    "ReorderInput", "ReorderOutput", "Reshape", "Shape", "Slice", "Split", "Squeeze", "Transpose",
+    "Unsqueeze",
 ))  # fmt: skip
-"""What they return has the type of what they get; only the pooling computes anything."""
+"""What they return has the type of what they get; only the pooling computes anything. NhwcMaxPool
+takes nothing but 8 bits.
+"""
 
 _ROUNDED = ("Q", "MatMulInteger", "ConvInteger")
 """How names of 8-bit kernels begin: QLinearConv, QGemm, QuantizeLinear."""
