@@ -167,11 +167,11 @@ def test_where_that_does_not_help_nothing_is_written(broken, images, tmp_path, m
     net, name = broken
     monkeypatch.setattr("convscope.conversion.costly_layers.COUNTS", ())
     with pytest.raises(WorkError, match=rf"comes from {name} \(\d+%\).*Nothing was written"):
-        convscope.export(net, tmp_path / "out", int8=True, calibration=images)
+        convscope.export(net, tmp_path / "out", int8=True, calibration=images, engine="onnxruntime")
     assert [*tmp_path.iterdir()] == []
 
 
-def test_an_engine_that_loses_accuracy_is_not_kept(run, tmp_path, monkeypatch):
+def test_an_engine_that_loses_accuracy_is_not_kept(plain, tmp_path, monkeypatch):
     def open_wrongly(name, path, *, threads):
         engine = open_engine(name, path, threads=threads)
         return lambda batch: engine(batch)[:, ::-1].copy()
@@ -179,7 +179,7 @@ def test_an_engine_that_loses_accuracy_is_not_kept(run, tmp_path, monkeypatch):
     monkeypatch.setattr(int8, "mend", lambda *_, **__: costly_layers.Layers())
     monkeypatch.setattr(int8, "open_engine", open_wrongly)
     with pytest.raises(WorkError, match=r"In onnxruntime 8 bits cost too much accuracy \(.*points"):
-        convscope.export(run, tmp_path / "out", int8=True, engine="onnxruntime", threads=1)
+        convscope.export(plain, tmp_path / "out", int8=True, engine="onnxruntime", threads=1)
     assert [*tmp_path.iterdir()] == []
 
 
@@ -203,12 +203,12 @@ def test_arguments_that_do_not_fit(settings, message, tmp_path):
         convscope.export("lenet5", tmp_path / "out", **settings)
 
 
-def test_it_is_told_where_8_bits_are_not_faster(run, tmp_path, monkeypatch):
+def test_it_is_told_where_8_bits_are_not_faster(plain, tmp_path, monkeypatch):
     slow = EngineTimes(p50=1, p95=1, fastest_round=1, slowest_round=1, batch_size=1)
     monkeypatch.setattr(
         int8, "time_engines", lambda runners, *_, **__: dict.fromkeys(runners, slow)
     )
-    exported = convscope.export(run, tmp_path / "out", int8=True, engine="onnxruntime")
+    exported = convscope.export(plain, tmp_path / "out", int8=True, engine="onnxruntime")
     assert "is not faster here: 1000.00 ms a batch" in exported.notes[-1]
 
 
@@ -239,9 +239,9 @@ def unlabeled(images, tmp_path_factory):
     return folder
 
 
-def test_without_classes_the_answers_that_stay_are_counted(run, unlabeled, tmp_path, capsys):
+def test_without_classes_the_answers_that_stay_are_counted(plain, unlabeled, tmp_path, capsys):
     out = tmp_path / "out"
-    words = ["export", str(run), "-o", str(out), "--int8", "--calibration", str(unlabeled)]
+    words = ["export", str(plain), "-o", str(out), "--int8", "--calibration", str(unlabeled)]
     said = " ".join(called([*words, "--engine", "onnxruntime"], capsys).split())
     assert "Calibrated on 90 of 181 images of photos. Classes are not known, so accuracy" in said
     assert "only how many of 90 other images of photos keep their answer" in said
@@ -249,9 +249,9 @@ def test_without_classes_the_answers_that_stay_are_counted(run, unlabeled, tmp_p
     assert "interval" not in said
     found = json.loads((out / "parity.json").read_text())["onnxruntime"]["int8"]
     assert found["accuracy"] is None
-    images = calibration_images(open_model(run), unlabeled)
+    images = calibration_images(open_model(plain), unlabeled)
     assert (len(images.calibration), len(images.measured), images.truth) == (90, 90, None)
-    net, card = convscope.load(run)
+    net, card = convscope.load(plain)
     expected = net(torch.from_numpy(normalize(images.measured, card))).argmax(1).numpy()
     same = open_classifier(out, threads=1)(images.measured).argmax(1) == expected
     assert found["agreement"] == pytest.approx(same.mean())
@@ -330,8 +330,8 @@ def test_what_is_refused_on_the_command_line_names_flags(tmp_path, capsys):
     assert "one folder for each class, by --calibration" in capsys.readouterr().err
 
 
-def test_as_json(run, tmp_path, capsys):
-    words = ["export", str(run), "-o", str(tmp_path / "out"), "--int8", "--json"]
+def test_as_json(plain, tmp_path, capsys):
+    words = ["export", str(plain), "-o", str(tmp_path / "out"), "--int8", "--json"]
     out = called([*words, "--engine", "onnxruntime", "--max-drop", "2"], capsys)
     found = json.loads(out)["engines"]["onnxruntime"]["int8"]
     assert found["float_kernels"] == []
