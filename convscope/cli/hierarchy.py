@@ -46,6 +46,7 @@ def hierarchy(
     top: Int = 6,
     synthesis: bool = True,
     steps: Int = 64,
+    probes: bool = True,
     split: Literal["train", "val", "test"] | None = None,
     data_dir: DataDir = None,
     image_column: str | None = None,
@@ -90,6 +91,8 @@ def hierarchy(
         Compute the pictures that excite the filters most.
     steps
         Steps of each computed picture.
+    probes
+        Fit a linear classifier to each level of a run, on its own images.
     split
         The split of the data; by default the test split, or all images if there is none.
     image_column
@@ -109,6 +112,7 @@ def hierarchy(
             top=top,
             synthesis=synthesis,
             steps=steps,
+            probes=probes,
             output=output,
             split=split,
             model=model,

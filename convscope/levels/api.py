@@ -19,6 +19,7 @@ from convscope.features.patches.api import find_patches
 from convscope.features.unit_layers import record_blank
 from convscope.levels.choice import choose_levels
 from convscope.levels.output import check_output, write_result
+from convscope.levels.probing import probe_levels
 from convscope.levels.result import HierarchyResult
 from convscope.levels.study import OnProgress, Study
 from convscope.models import ModelLike
@@ -40,6 +41,7 @@ def hierarchy(
     top: int = 6,
     synthesis: bool = True,
     steps: int = 64,
+    probes: bool = True,
     output: str | Path | None = None,
     split: Split | None = None,
     model: str | nn.Module | None = None,
@@ -77,6 +79,8 @@ def hierarchy(
         top: how many patches of each filter, at most one of an image; parts are the mean over the
             first five of them.
         synthesis: whether to compute pictures; `steps` of gradient ascent each.
+        probes: whether to fit a linear classifier to each level of a run on its own images, which
+            says how directly the classes can be read there: see `convscope.probes`.
         output: a file that ends in .html or .json. The pass over the images is saved beside it
             every 20 seconds: the same call goes on where it was stopped.
 
@@ -124,7 +128,21 @@ def hierarchy(
         levels = study.levels(found.layers, named_classes, filters, on_progress)
         if synthesis:
             levels = study.with_pictures(levels, steps, on_progress)
-        result = HierarchyResult(tuple(levels), found, found.notes)
+        note = ""
+        if probes and data is None and opened.run is not None:
+            levels, note = probe_levels(
+                run,
+                levels,
+                model=model,
+                trust=trust,
+                data_dir=data_dir,
+                batch_size=batch_size,
+                device=device,
+                threads=threads,
+                on_progress=on_progress,
+            )
+        notes = (*found.notes, note) if note else found.notes
+        result = HierarchyResult(tuple(levels), found, notes)
         if target is not None:
             write_result(result, target)
             checkpoint.remove()

@@ -108,9 +108,10 @@ def _text(level: Level) -> str:
     if level.probe is None:
         return text
     probe = level.probe
+    low, high = probe.interval
     return (
-        f"{text} A linear classifier on this level alone is right for {probe.accuracy:.1%} "
-        f"({probe.low:.1%} to {probe.high:.1%})."
+        f"{text} A linear classifier that reads this level alone is right for {probe.accuracy:.1%} "
+        f"of {probe.num_images:,} images (95% interval {low:.1%} to {high:.1%})."
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from convscope.errors import RequestError, nearest
 from convscope.features.patches.found import PatchesResult
 from convscope.features.patches.result import FilterPatches, LayerPatches
+from convscope.features.probes import LayerProbe
 from convscope.words import visible
 
 Pixels = NDArray[np.uint8]
@@ -100,15 +101,6 @@ class LevelFilter:
 
 
 @dataclass(frozen=True)
-class Probe:
-    """How well the classes can be read from a level by a linear classifier, with its interval."""
-
-    accuracy: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Level:
     """A layer of the network, and the filters of it that are shown.
 
@@ -116,13 +108,14 @@ class Level:
         layer: its patches and summaries, of all filters.
         filters: those that are shown, in order.
         is_classes: whether the units are the classes.
-        probe: None where it was not measured.
+        probe: how well a linear classifier tells the classes from it; None where that was not
+            measured.
     """
 
     layer: LayerPatches
     filters: tuple[LevelFilter, ...]
     is_classes: bool = False
-    probe: Probe | None = None
+    probe: LayerProbe | None = None
 
     @property
     def name(self) -> str:
@@ -144,9 +137,13 @@ class Level:
             "shape": list(layer.shape),
             "receptive_field": list(layer.field),
             "is_classes": self.is_classes,
-            "probe": None if self.probe is None else vars(self.probe),
+            "probe": None if self.probe is None else _probe_dict(self.probe),
             "filters": [one.to_dict() for one in self.filters],
         }
+
+
+def _probe_dict(probe: LayerProbe) -> dict[str, Any]:
+    return {**vars(probe), "accuracy": probe.accuracy, "interval": list(probe.interval)}
 
 
 @dataclass(frozen=True)

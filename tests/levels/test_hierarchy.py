@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from convscope import hierarchy
+from convscope import hierarchy, probes
 from convscope.errors import RequestError
 from convscope.features.unit_layers import record_blank
 from convscope.levels.choice import choose_levels, cut_points
@@ -202,4 +202,6 @@ def test_the_command_writes_the_page_and_prints_the_parts(digits_run, tmp_path, 
     done = command("hierarchy", digits_run, "--no-synthesis", "--filters", "3", "-o", page)
     assert "conv1" in done.stdout
     assert re.search(r"\d+ [+-]\d+%, \d+ [+-]\d+%", done.stdout)
+    expected = probes(digits_run, layers=["conv1"]).layers[0]
+    assert f"{expected.accuracy:.1%} of {expected.num_images:,} images" in page.read_text()
     assert page.read_text().count('class="card"') > 10
