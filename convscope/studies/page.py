@@ -10,7 +10,7 @@ _STYLE = """
 :root { color-scheme: light dark; --paper: #fbfbf9; --ink: #1c1e21; --quiet: #5d636b; --rule: #dcdcd6; --bar: #1f6feb; }
 @media (prefers-color-scheme: dark) { :root { --paper: #15171a; --ink: #e8e8e4; --quiet: #9da3ab; --rule: #33373d; --bar: #6ea8ff; } }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-header, main { max-width: 1120px; margin: 0 auto; padding: 0 20px 20px; }
+header, main { max-width: 1280px; margin: 0 auto; padding: 0 20px 20px; }
 header { padding-top: 28px; }
 h1 { font-size: 22px; margin: 0 0 6px; }
 p { color: var(--quiet); margin: 4px 0; max-width: 80ch; }

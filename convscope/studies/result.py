@@ -88,10 +88,10 @@ class StudyResult:
     @property
     def lines(self) -> list[str]:
         """The question, how it was measured, and what the intervals mean."""
-        seeds = len(self.variants[0].accuracies)
+        seeds, epochs = len(self.variants[0].accuracies), len(self.variants[0].errors)
         how = (
-            f"{len(self.variants)} networks, {seeds} seeds each, {len(self.variants[0].errors)} "
-            f"epochs, on {self.data}; {self.num_test:,} test images."
+            f"{len(self.variants)} networks, {seeds} seeds each, {epochs} "
+            f"epoch{'s' if epochs > 1 else ''}, on {self.data}; {self.num_test:,} test images."
         )
         what = (
             "Intervals are of the mean over the seeds (95%, Student's t; differences are paired by "
