@@ -1,12 +1,15 @@
 """OpenVINO, on the CPU."""
 
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import openvino
 
 from convscope.engines import Batch, Engine, reason_of
 from convscope.errors import RequestError
+
+_opening = Lock()
 
 
 def open_model(model: Path | bytes, *, threads: int, precision: str = "float32") -> Engine:
@@ -28,12 +31,23 @@ def open_model(model: Path | bytes, *, threads: int, precision: str = "float32")
     except Exception as error:
         raise RequestError(f"OpenVINO refuses the network: {reason_of(error)}") from error
     request: Any = compiled.create_infer_request()
+    _prepare_binding()
 
     def run(images: Batch, /) -> Batch:
         request.infer([images], share_inputs=True)
         return request.get_output_tensor(0).data.copy()
 
     return run
+
+
+def _prepare_binding() -> None:
+    """Have OpenVINO's binding build its table of types, which the first inference would.
+
+    Two threads that each begin with their first inference were seen to wait for each other for good
+    (2026.4.1): one, at the table, wanted Python's lock, and the other held it and wanted the table.
+    """
+    with _opening:
+        openvino.Type.f32.to_dtype()
 
 
 def has_bf16() -> bool:
