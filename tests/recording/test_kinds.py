@@ -22,6 +22,7 @@ from convscope.explanation.rules import (
     linear,
     quantized,
 )
+from convscope.features.after_activation import _NORMS
 from convscope.receptive import EFFECTS, copying
 from convscope.recording import KINDS, get_kind
 from convscope.recording.kinds import WITHOUT_PRODUCTS, Drawing, FieldEffect, MultiplyAdds, Rule
@@ -137,6 +138,7 @@ LISTS = {  # what a rule needs to know of each of its kinds, and lists of other 
     "explanation/rules/functions.py": EVALUATED,
     "explanation/rules/linear.py": LINEAR,
     "explanation/rules/quantized.py": BENT,
+    "features/after_activation.py": _NORMS,  # rules, of which several are called as their kind
     "receptive/copying.py": (*copying.INDEX_ARGUMENTS, *copying.CONSTANT_ARGUMENTS),
     "recording/aten.py": ("vector_norm", "matrix_norm", "norm", "multi_dot", "cross"),  # of linalg
     "training/callbacks/layer_stats.py": ("mean", "std", "zeros"),  # statistics
@@ -144,11 +146,18 @@ LISTS = {  # what a rule needs to know of each of its kinds, and lists of other 
 }
 
 
+OWN_RULES = (
+    "lanes", "zoo", "layers",
+    "foreign",  # words of Keras and ConvNetJS
+    "attribution", "pruning",  # what relevance and channels do at each kind
+)  # fmt: skip
+
+
 def literal_lists():
     """Every literal in convscope that names several kinds of the table and little else."""
     for path in sorted(ROOT.rglob("*.py")):
         here = path.relative_to(ROOT)
-        if here.parts[:2] == ("recording", "kinds") or here.parts[0] in ("lanes", "zoo", "layers"):
+        if here.parts[:2] == ("recording", "kinds") or here.parts[0] in OWN_RULES:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             items = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [])
