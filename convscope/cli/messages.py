@@ -10,6 +10,9 @@ _KEYWORD = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]+))?`")
 _BY_POSITION = ("images", "networks", "run")
 """Keywords that are no flags on the command line; its help has them in capitals."""
 
+_ARGUMENTS = ("data", "filters")
+"""Names of commands that are keywords, too, and meant as such."""
+
 
 def in_flags(message: str) -> str:
     """A message whose keyword arguments, which stand in backticks, are written as flags.
@@ -24,7 +27,7 @@ def in_flags(message: str) -> str:
         name, value = match.groups()
         if name in _BY_POSITION:
             return name.upper()
-        if name in COMMANDS and name != "data":  # of Python, where `data` is an argument
+        if name in COMMANDS and name not in _ARGUMENTS:
             return f"`convscope {name}`"
         dashed = name.replace("_", "-")
         spelled = f"--no-{dashed}" if value == "False" else f"--{dashed}"
