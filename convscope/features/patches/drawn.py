@@ -91,7 +91,7 @@ def _row(result: PatchesResult, layer: str, one: FilterPatches, kind: str) -> Ro
     selective = "" if summary.selectivity is None else f" · selectivity {summary.selectivity:.2f}"
     best = f" · most active for {summary.preferred}" if summary.preferred else ""
     title = f"{kind[:-1].capitalize()} {one.filter}{best}{selective}"
-    strongest = ", ".join(f"{name} {count}" for name, count in summary.top_classes[:_CLASSES])
+    strongest = ", ".join(f"{name} ({count})" for name, count in summary.top_classes[:_CLASSES])
     count = sum(number for _, number in summary.top_classes)
     rest = len(summary.top_classes) - _CLASSES
     more = f", {rest} other class{'es' if rest > 1 else ''}" if rest > 0 else ""
