@@ -1,6 +1,7 @@
 """Images to train on, and a run to look at, made once."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -63,6 +64,19 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("CONVSCOPE_CACHE", str(tmp_path_factory.mktemp("decoded")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """Handlers of signals that a test leaves behind would end the process at another's signal."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    before = {
+        name: signal.getsignal(getattr(signal, name)) for name in names if hasattr(signal, name)
+    }
+    yield
+    for name, handler in before.items():
+        if handler is not None and signal.getsignal(getattr(signal, name)) is not handler:
+            signal.signal(getattr(signal, name), handler)
 
 
 _TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1"}

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.data import tiff as tiff_module
-from convscope.data.decode import MAX_BYTES, MAX_PIXELS, UnreadableImage, decode, read_file
+from convscope.data.decode import MAX_BYTES, UnreadableImage, decode, read_file
+from convscope.data.unreadable import MAX_PIXELS
 
 RANDOM = np.random.default_rng(20261122)
 COLORS = RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8)
