@@ -1,4 +1,4 @@
-"""Inference: eval mode without gradients, and probabilities from what a network returns."""
+"""Eval mode with gradients or without, and probabilities from what a network returns."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -22,6 +22,24 @@ def inference_mode(net: nn.Module) -> Generator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+@contextmanager
+def eval_with_gradients(net: nn.Module, *, of_weights: bool) -> Generator[None]:
+    """Run in eval mode with gradients, by every weight or by none; all is as before afterwards."""
+    modes = {module: module.training for module in net.modules()}
+    wants = {parameter: parameter.requires_grad for parameter in net.parameters()}
+    try:
+        net.eval()
+        for parameter in wants:
+            parameter.requires_grad_(of_weights)
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        for parameter, wanted in wants.items():
+            parameter.requires_grad_(wanted)
 
 
 def probabilities(output: Tensor, card: Card) -> Tensor:

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 
 from convscope.features.unit_layers import UnitLayer
+from convscope.inference import eval_with_gradients
 from convscope.levels.decomposition import value_number
 from convscope.models import OpenedModel
 from convscope.recording import ForwardPass
 from convscope.synthesis.ascent import AscentSettings, ascend, to_input
-from convscope.synthesis.eval_mode import eval_mode
 from convscope.synthesis.layer_outputs import OUTPUT, find_outputs
 from convscope.synthesis.picture import to_bytes
 from convscope.synthesis.targets import Target
@@ -35,7 +35,7 @@ def compute_pictures(
 
     Left out are filters of which no module returns the values, and those that nothing excites.
     """
-    with eval_mode(opened.net):
+    with eval_with_gradients(opened.net, of_weights=False):
         targets = _targets(opened, recorded, wanted)
         places = list(targets)
         total, done = len(places) * steps, 0

@@ -14,7 +14,7 @@ from convscope.card import Card
 from convscope.data.loading import LoadedDataset
 from convscope.data.normalize import normalize
 from convscope.forward import call_network, like_parameters
-from convscope.inference import to_logits
+from convscope.inference import eval_with_gradients, to_logits
 from convscope.losses import image_losses
 from convscope.pruning.channels import Numbers
 from convscope.pruning.structure import Structure
@@ -92,7 +92,7 @@ def measure(
     layers = {path: net.get_submodule(path) for path in found.readers}
     batches = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
     done = 0
-    with _evaluating(net), _watching(layers, found.readers):
+    with eval_with_gradients(net, of_weights=True), _watching(layers, found.readers):
         for some, pixels in zip(batches, loaded.batch_source.batches(batches), strict=True):
             fed = like_parameters(net, normalize(pixels, card, channels_last=False))
             targets = torch.from_numpy(loaded.dataset.truth(some))
@@ -143,21 +143,3 @@ def _watching(layers: dict[str, nn.Module], readers: dict[str, Reader]) -> Gener
     finally:
         for handle in handles:
             handle.remove()
-
-
-@contextmanager
-def _evaluating(net: nn.Module) -> Generator[None]:
-    """Eval mode with gradients of all parameters; modes and flags are restored."""
-    modes = {module: module.training for module in net.modules()}
-    flags = {parameter: parameter.requires_grad for parameter in net.parameters()}
-    try:
-        net.eval()
-        with torch.enable_grad():
-            for parameter in flags:
-                parameter.requires_grad_(True)  # noqa: FBT003 -- torch's
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-        for parameter, flag in flags.items():
-            parameter.requires_grad_(flag)

@@ -14,13 +14,13 @@ from convscope.data.source import DataLike
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
 from convscope.evaluation.selection import DataRequest, Selection, select_images, select_run_images
+from convscope.inference import eval_with_gradients
 from convscope.models import ModelLike, OpenedModel, named_weights, open_model
 from convscope.runs.data import is_data_here
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
 from convscope.synthesis.ascent import Ascended, AscentSettings, ascend, to_input
 from convscope.synthesis.best_images import BestImage, find_best
-from convscope.synthesis.eval_mode import eval_mode
 from convscope.synthesis.layer_outputs import LayerOutputs, find_outputs
 from convscope.synthesis.picture import high_frequency_share, to_bytes
 from convscope.synthesis.result import SynthesisResult, SynthesizedPicture
@@ -129,7 +129,7 @@ def synthesize_opened(
     if not names:
         raise RequestError("Name what is to be excited: a class, LAYER[channel], or LAYER.")
     net = opened.net.to(choose_device(device))
-    with threads_set(threads), eval_mode(net):
+    with threads_set(threads), eval_with_gradients(net, of_weights=False):
         outputs = _outputs_of_gray(opened)
         targets, notes = find_targets(names, outputs, opened.card.classes)
         chosen = _data_of(opened, data, data_dir)

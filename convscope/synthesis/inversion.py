@@ -23,11 +23,11 @@ from convscope.data.unreadable import UnreadableImage
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError, WorkError
 from convscope.gradients import contiguous_gradients
+from convscope.inference import eval_with_gradients
 from convscope.models import ModelLike, OpenedModel, named_weights, open_model
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
 from convscope.synthesis.ascent import to_input
-from convscope.synthesis.eval_mode import eval_mode
 from convscope.synthesis.layer_outputs import LayerOutputs, find_outputs
 from convscope.synthesis.output_files import save_pictures
 from convscope.synthesis.panels import Caption, Panel
@@ -223,7 +223,7 @@ def invert_opened(
         raise RequestError("Name the layers with `layers`: paths of modules, as in `summary`.")
     device_ = next((p.device for p in net.parameters()), torch.device("cpu"))
     shown = torch.tensor(pixels)[None].permute(0, 3, 1, 2).to(device_) / 255
-    with threads_set(threads), eval_mode(net):
+    with threads_set(threads), eval_with_gradients(net, of_weights=False):
         with torch.no_grad():
             outputs = find_outputs(net, to_input(shown, card))
             gray = find_outputs(net, to_input(torch.full_like(shown, 0.5), card))

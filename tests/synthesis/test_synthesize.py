@@ -11,8 +11,8 @@ from torch import nn
 import convscope
 from convscope.card import Card
 from convscope.errors import RequestError, WorkError
+from convscope.inference import eval_with_gradients
 from convscope.synthesis.ascent import AscentSettings, ascend, to_input
-from convscope.synthesis.eval_mode import eval_mode
 from convscope.synthesis.layer_outputs import find_outputs
 from convscope.synthesis.picture import (
     high_frequency_share,
@@ -170,7 +170,7 @@ class Tokens(nn.Module):
 
 def few_steps(net, names, *, pictures=1):
     settings = AscentSettings(steps=6, views=Views(0.1, 0.1, 10.0))
-    with eval_mode(net):
+    with eval_with_gradients(net, of_weights=False):
         outputs = find_outputs(net, torch.zeros(1, 1, 12, 12))
         targets, _ = find_targets(names, outputs, GRAY.classes)
         return ascend(net, GRAY, targets, settings, pictures=pictures).pixels
