@@ -41,14 +41,15 @@ def serve(
     def when_ready() -> None:
         say(f"Serving {folder} at {address}   (ctrl-C ends it)")
 
-    if settings.workers > 1:
-        from convscope.serving.supervisor import Supervisor  # noqa: PLC0415 -- of the extra
+    with listening:
+        if settings.workers > 1:
+            from convscope.serving.supervisor import Supervisor  # noqa: PLC0415 -- of the extra
 
-        supervisor = Supervisor(folder, settings, listening, hosts=hosts, token=token)
-        return supervisor.run(when_ready)
-    from convscope.serving.worker import Worker  # noqa: PLC0415 -- of the extra
+            supervisor = Supervisor(folder, settings, listening, hosts=hosts, token=token)
+            return supervisor.run(when_ready)
+        from convscope.serving.worker import Worker  # noqa: PLC0415 -- of the extra
 
-    return Worker(folder, settings, hosts=hosts, token=token).run(listening, when_ready)
+        return Worker(folder, settings, hosts=hosts, token=token).run(listening, when_ready)
 
 
 def require_extra() -> None:

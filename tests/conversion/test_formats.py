@@ -1,5 +1,6 @@
 """Formats other than ONNX: what they hold answers as PyTorch does, and their README's code runs."""
 
+import gc
 import json
 import re
 import shutil
@@ -124,6 +125,7 @@ def test_what_pytorch_alone_runs_is_refused_in_words(folders, photo, capsys):
             main(words)
         assert ended.value.code == 2
         assert "--format onnx,torch" in capsys.readouterr().err
+    gc.collect()  # a socket that was left open would warn, which is an error here
 
 
 def test_the_file_of_pytorch_takes_any_number_of_images(folders):
