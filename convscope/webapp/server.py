@@ -1,10 +1,13 @@
 """The lab's server: access control, errors as JSON, and the page itself."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
@@ -16,11 +19,13 @@ from convscope.http_server.guard import Guard
 from convscope.http_server.limits import LIMITS, Limits
 from convscope.version import __version__
 from convscope.webapp.api.compare import add_compare
+from convscope.webapp.api.computations import add_computations
 from convscope.webapp.api.exercises import add_exercises
 from convscope.webapp.api.inspect import add_inspect, takes_file
 from convscope.webapp.api.lessons import add_lessons
 from convscope.webapp.api.responses import JSONResponse
 from convscope.webapp.api.runs import add_runs
+from convscope.webapp.inspect.computations import Computations
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 
@@ -71,7 +76,15 @@ def make_app(
     `hosts` and `token` say which requests are refused, see `http_server.access`: a machine that has
     many names answers to each (None), and then needs a token.
     """
+    computations = Computations()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        await run_in_threadpool(computations.close)
+
     app = FastAPI(
+        lifespan=lifespan,
         title="convscope lab",
         version=__version__,
         docs_url=None,
@@ -93,6 +106,7 @@ def make_app(
     )
     add_error_handlers(app)
     add_inspect(app, store)
+    add_computations(app, computations)
     add_runs(app, jobs, store)
     add_compare(app, jobs)
     add_lessons(app)

@@ -101,6 +101,7 @@ def known_values(net, image, rows):
         "networks": [["lenet5", "vgg11"], ["lenet5"], ["none"]],
         "convolutions": ["1", "1,2", "0", "-1", "1" + ",1" * 100], "seed": ["7", "-3", "x"],
         "kernel": [1, 3, 64], "stride": [1, 64], "padding": [0, 64], "dilation": [1, 64],
+        "computation": ["none"],
     }  # fmt: skip
 
 

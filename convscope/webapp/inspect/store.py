@@ -1,9 +1,10 @@
 """The models open in a lab and their recorded images: bounded, the least recently used dropped."""
 
+import copy
 import hashlib
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from torch import Tensor, nn
 
 from convscope.card import Card
 from convscope.data.normalize import scale_and_shift
-from convscope.errors import RequestError
+from convscope.errors import RequestError, WorkError
 from convscope.explanation.loading import preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
 from convscope.inference import inference_mode, probabilities
-from convscope.models import ModelLike, named_weights, open_model
+from convscope.models import ModelLike, OpenedModel, named_weights, open_model
 from convscope.predictions.result import expected_grade
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.graph import GraphRow, graph_rows
@@ -50,17 +51,46 @@ class RecordedImage:
 
 @dataclass
 class LoadedModel:
-    """A network that the page can inspect, and the images recorded with it."""
+    """A network that the page can inspect, and the images recorded with it.
+
+    Attributes:
+        opened: the network as it was opened, with its run if it has one.
+        warning: what the page says of it first; empty for most.
+        class_images: training images of its run.
+        recorded: the least recently used first.
+    """
 
     id: str
-    title: str
-    net: nn.Module
-    card: Card
+    opened: OpenedModel
     warning: str
     class_images: ClassImages | None = None
     recorded: OrderedDict[str, RecordedImage] = field(
         default_factory=OrderedDict[str, RecordedImage]
     )
+
+    @property
+    def title(self) -> str:
+        return self.opened.name
+
+    @property
+    def net(self) -> nn.Module:
+        return self.opened.net
+
+    @property
+    def card(self) -> Card:
+        return self.opened.card
+
+    def copy_opened(self) -> OpenedModel:
+        """The network with weights of its own, for work that changes weights or modes for a while.
+
+        Raises WorkError for a network that cannot be copied.
+        """
+        try:
+            return replace(self.opened, net=copy.deepcopy(self.net))
+        except Exception as error:  # whatever a network of anyone's own raises
+            raise WorkError(
+                f"{self.title} cannot be copied ({type(error).__name__}), and this works on a copy."
+            ) from error
 
     @property
     def rows(self) -> list[GraphRow]:
@@ -185,14 +215,13 @@ class ModelStore:
         """Add a model, whatever it is; see `convscope.models.open_model`."""
         source = named_weights(subject, weights, pretrained=pretrained)
         opened = open_model(subject, weights=source, consent=consent)
-        title, card = opened.name, opened.card
-        class_images = ClassImages(opened.run, card) if opened.run else None
+        class_images = ClassImages(opened.run, opened.card) if opened.run else None
         with self._writing:
-            model_id, count = title, 2
+            model_id, count = opened.name, 2
             while model_id in self.models:
-                model_id, count = f"{title}-{count}", count + 1
+                model_id, count = f"{opened.name}-{count}", count + 1
             caution = opened.warning or f"{opened.origin} {opened.note}".strip()
-            model = LoadedModel(model_id, title, opened.net, card, caution, class_images)
+            model = LoadedModel(model_id, opened, caution, class_images)
             self.models[model_id] = model
         return model
 

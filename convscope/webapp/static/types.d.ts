@@ -551,3 +551,15 @@ export interface CompareState {
   log: string[];
   open: string[];
 }
+
+/** Work in the background, as the lab says how far it is. */
+export interface Computed {
+  id: string;
+  state: "waiting" | "running" | "done" | "failed" | "stopped";
+  doing: string;
+  done: number;
+  total: number;
+  message: string;
+  version: number;
+  result: any;
+}
