@@ -5,16 +5,15 @@ from dataclasses import replace
 from typing import Literal, cast
 
 from convscope.attribution.attributions import Attributions
-from convscope.attribution.baselines import Baseline, baseline_image
-from convscope.attribution.faithfulness import FaithfulnessTest
+from convscope.attribution.baselines import Baseline
 from convscope.attribution.methods import METHOD_NAMES, METHODS, MethodName, MethodOptions
 from convscope.attribution.photos import Photo, name_of, open_photo
-from convscope.attribution.randomization import RandomizedWeights, randomized_weights
-from convscope.attribution.raw_map import RawMap
 from convscope.attribution.relevance import LrpRule
-from convscope.attribution.result import Attribution, ExplainedImage, on_image
+from convscope.attribution.result import Attribution, ExplainedImage
 from convscope.attribution.subject import Subject
 from convscope.attribution.target import Target, find_class
+from convscope.attribution.tested_maps import TestedMaps
+from convscope.attribution.watching import NOBODY, Steps, Watching
 from convscope.card import Card
 from convscope.data.images import ImageLike
 from convscope.errors import RequestError, nearest
@@ -140,10 +139,11 @@ def attribute_opened(
     random_weights: bool = True,
     leave_out: bool = False,
     on_progress: Progress = lambda text: None,
+    watching: Watching = NOBODY,
 ) -> Attributions:
     """The same for a network that is open already.
 
-    With `leave_out`, methods that the network refuses are left out, and the cautions say why.
+    With `leave_out`, methods that the network refuses are left out, and the result says why.
     """
     options = options or MethodOptions()
     _check(options, random_orders, methods)
@@ -152,28 +152,37 @@ def attribute_opened(
         raise RequestError(
             f"{len(found):,} images are more than anyone looks at; give at most {MAX_IMAGES}."
         )
+    steps = Steps(
+        images=len(found),
+        methods=len(methods),
+        random_orders=random_orders,
+        random_weights=random_weights,
+        on_step=watching.on_step,
+    )
+    computing = TestedMaps(
+        methods,
+        options,
+        random_orders=random_orders,
+        random_weights=random_weights,
+        steps=steps,
+        on_map=watching.on_map,
+        leave_out=leave_out,
+    )
     explained: list[ExplainedImage] = []
-    left_out: dict[str, str] = {}
     for index, image in enumerate(found, 1):
         photo = open_photo(image, opened.card, name_of(image, index))
-        subject = _subject(opened, photo, target, instead_of)
+        subject = _subject(opened, photo, target, instead_of, watching)
         maps: dict[MethodName, Attribution] = {
             each.method: each
-            for each in _attributions(
-                subject,
-                methods,
-                options,
-                random_orders,
-                lambda text, name=photo.name: on_progress(f"{name}: {text}"),
-                random_weights=random_weights,
-                left_out=left_out if leave_out else None,
+            for each in computing.maps(
+                subject, lambda text, name=photo.name: on_progress(f"{name}: {text}")
             )
         }
         explained.append(_explained(photo, subject, maps))
     texts = (opened.warning, opened.origin, opened.note, *notes)
     texts += tuple(each.photo.note for each in explained)
-    texts += tuple(f"Left out {name}: {reason}" for name, reason in left_out.items())
-    return Attributions(opened.name, tuple(explained), tuple(text for text in texts if text))
+    cautions = tuple(text for text in texts if text)
+    return Attributions(opened.name, tuple(explained), cautions, computing.left_out)
 
 
 def _check(options: MethodOptions, random_orders: int, methods: Sequence[MethodName]) -> None:
@@ -192,7 +201,11 @@ def _check(options: MethodOptions, random_orders: int, methods: Sequence[MethodN
 
 
 def _subject(
-    opened: OpenedModel, photo: Photo, target: str | int | None, instead_of: str | int | None
+    opened: OpenedModel,
+    photo: Photo,
+    target: str | int | None,
+    instead_of: str | int | None,
+    watching: Watching,
 ) -> Subject:
     names = opened.card.classes
     first = Subject(opened.net, photo.input, opened.card, Target(0, None, names))
@@ -205,61 +218,8 @@ def _subject(
         raise RequestError(
             f"`target` and `instead_of` are both {names[index]!r}; give two classes."
         )
-    return Subject(opened.net, photo.input, opened.card, Target(index, other, names))
-
-
-def _attributions(
-    subject: Subject,
-    methods: Sequence[MethodName],
-    options: MethodOptions,
-    random_orders: int,
-    on_progress: Progress,
-    *,
-    random_weights: bool,
-    left_out: dict[str, str] | None,
-) -> Iterable[Attribution]:
-    size = subject.image.shape[2], subject.image.shape[3]
-    test = None
-    if random_orders:
-        on_progress(f"{random_orders} random orders")
-        away = baseline_image(options.baseline, subject.image, subject.card)
-        test = FaithfulnessTest(subject, away, random_orders=random_orders)
-    for name in methods:
-        on_progress(name)
-        try:
-            raw = METHODS[name].compute(subject, options)
-        except RequestError as error:
-            if left_out is None:
-                raise
-            left_out[name] = str(error)
-            continue
-        if not subject.logits(subject.image).isfinite().all():
-            raw = replace(raw, reason=_NOT_FINITE)
-        values = on_image(raw, size)
-        found = Attribution(name, subject.target, raw, values)
-        if not raw.reason and not found.problem:
-            if test is not None:
-                on_progress(f"{name}: deletion and insertion")
-                found = replace(found, faithfulness=test(values))
-            if random_weights:
-                on_progress(f"{name}: random weights")
-                found = replace(found, randomized=_randomized(subject, name, options, raw))
-        yield found
-
-
-_NOT_FINITE = (
-    "The network's logits for this image are NaN or infinite: its numbers overflow, or divide by "
-    "0, so that no map means anything."
-)
-
-
-def _randomized(
-    subject: Subject, name: MethodName, options: MethodOptions, raw: RawMap
-) -> RandomizedWeights:
-    fixed = replace(options, layer=raw.layer)
-    return randomized_weights(
-        subject, raw.values, lambda changed: METHODS[name].compute(changed, fixed).values
-    )
+    asked = Target(index, other, names)
+    return Subject(opened.net, photo.input, opened.card, asked, on_batch=watching.on_batch)
 
 
 def _explained(

@@ -1,7 +1,7 @@
 """What `attribute` returns: images with the maps of each method, and their pictures."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ class Attributions:
         model: what the network is called.
         images: with their maps.
         cautions: what is to be said before anything else.
+        left_out: why methods that were asked for are not among the maps, by their names.
     """
 
     model: str
     images: tuple[ExplainedImage, ...]
     cautions: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __iter__(self) -> Iterator[ExplainedImage]:
         return iter(self.images)
@@ -37,6 +39,7 @@ class Attributions:
         return {
             "model": self.model,
             "cautions": self.cautions,
+            "left_out": dict(self.left_out),
             "images": [image.to_dict() for image in self.images],
         }
 

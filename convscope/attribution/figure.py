@@ -1,6 +1,6 @@
 """The panels of a picture: an image, its title, what its colors mean, and what is to be known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,8 @@ class Pictures(Protocol):
     def images(self) -> Sequence[ExplainedImage]: ...
     @property
     def cautions(self) -> Sequence[str]: ...
+    @property
+    def left_out(self) -> Mapping[str, str]: ...
     def to_dict(self) -> dict[str, Any]: ...
 
 
@@ -30,6 +32,7 @@ class OneImage:
     model: str
     images: Sequence[ExplainedImage]
     cautions: Sequence[str]
+    left_out: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
         return {"images": [image.to_dict() for image in self.images]}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.attribution.layer_choice import Grid, default_layer, find_layer, grids
-from convscope.attribution.raw_map import RawMap, as_values
+from convscope.attribution.raw_map import RawMap, as_values, strongest_channels
 from convscope.attribution.shares import divide, gradient_flow, plain_gradient
 from convscope.attribution.steps import Tape
 from convscope.attribution.subject import Subject
@@ -26,7 +26,7 @@ def grad_cam(subject: Subject, layer: str | None) -> RawMap:
     """
     name, maps, gradient = _gradient(subject, layer)
     weights = gradient.mean((2, 3), keepdim=True)
-    return _rectified(subject, name, (weights * maps).sum(1)[0], maps, gradient)
+    return _rectified(subject, name, weights * maps, maps, gradient)
 
 
 def grad_cam_plus_plus(subject: Subject, layer: str | None) -> RawMap:
@@ -41,7 +41,7 @@ def grad_cam_plus_plus(subject: Subject, layer: str | None) -> RawMap:
     divisor = 2 * square + maps.sum((2, 3), keepdim=True) * square * gradient
     alpha = torch.where(divisor != 0, square / torch.where(divisor != 0, divisor, 1), 0)
     weights = (alpha * gradient.clamp_min(0)).sum((2, 3), keepdim=True)
-    return _rectified(subject, name, (weights * maps).sum(1)[0], maps, gradient)
+    return _rectified(subject, name, weights * maps, maps, gradient)
 
 
 def layer_cam(subject: Subject, layer: str | None) -> RawMap:
@@ -50,7 +50,7 @@ def layer_cam(subject: Subject, layer: str | None) -> RawMap:
     Reference: Jiang et al., LayerCAM, 2021, https://doi.org/10.1109/TIP.2021.3089943, equation 6.
     """
     name, maps, gradient = _gradient(subject, layer)
-    return _rectified(subject, name, (gradient.clamp_min(0) * maps).sum(1)[0], maps, gradient)
+    return _rectified(subject, name, gradient.clamp_min(0) * maps, maps, gradient)
 
 
 def hires_cam(subject: Subject, layer: str | None) -> RawMap:
@@ -64,7 +64,8 @@ def hires_cam(subject: Subject, layer: str | None) -> RawMap:
     name = chosen_layer(subject, layer)
     gradient, flow = gradient_flow(subject, name)
     maps = subject.tape.values[name]
-    total = (gradient * maps).sum(1)[0]
+    parts = gradient * maps
+    total = parts.sum(1)[0]
     reason = "" if total.any() else dead_layer(subject, name, maps, gradient)
     return RawMap(
         as_values(total),
@@ -72,6 +73,7 @@ def hires_cam(subject: Subject, layer: str | None) -> RawMap:
         grids_of(subject, name),
         shares=divide(subject, name, gradient, flow),
         reason=reason,
+        channels=strongest_channels(parts),
     )
 
 
@@ -89,7 +91,8 @@ def cam(subject: Subject, layer: str | None) -> RawMap:
     maps = tape.values[name]
     total = torch.einsum("k,khw->hw", (seed @ weights)[0], maps[0])
     reason = "" if total.any() else dead_layer(subject, name, maps, weights)
-    return RawMap(as_values(total), name, grids_of(subject, name), reason=reason)
+    channels = strongest_channels((seed @ weights)[..., None, None] * maps)
+    return RawMap(as_values(total), name, grids_of(subject, name), reason=reason, channels=channels)
 
 
 def _last_weights(tape: Tape, name: str) -> Tensor:
@@ -145,11 +148,18 @@ def grids_of(subject: Subject, name: str) -> tuple[Grid, Grid]:
 
 
 def _rectified(
-    subject: Subject, name: str, total: Tensor, maps: Tensor, gradient: Tensor
+    subject: Subject, name: str, parts: Tensor, maps: Tensor, gradient: Tensor
 ) -> RawMap:
-    reason = ""
+    """The sum of the parts (1, c, h, w) of the channels, where it is positive."""
+    total, reason = parts.sum(1)[0], ""
     if not (total > 0).any():
         is_negative = bool(total.any())
         dead = "" if is_negative else dead_layer(subject, name, maps, gradient)
         reason = dead or negative_everywhere(total, name)
-    return RawMap(as_values(total.clamp_min(0)), name, grids_of(subject, name), reason=reason)
+    return RawMap(
+        as_values(total.clamp_min(0)),
+        name,
+        grids_of(subject, name),
+        reason=reason,
+        channels=strongest_channels(parts),
+    )

@@ -27,7 +27,7 @@ def page(found: Pictures) -> str:
         title=f"What {found.model} looks at",
         style=style,
         header=notes + legend,
-        main="".join(map(_section, found.images)),
+        main="".join(map(_section, found.images)) + _left_out(found),
     )
 
 
@@ -36,6 +36,16 @@ def fragment(found: Pictures) -> str:
     style = files("convscope.attribution").joinpath("page.css").read_text("utf-8")
     inside = "".join(map(_section, found.images))
     return f"<style>@scope{{{style.partition('body{')[0]}}}</style><div>{inside}</div>"
+
+
+def _left_out(found: Pictures) -> str:
+    """The methods that are not shown, each with the reason."""
+    if not found.left_out:
+        return ""
+    items = "".join(
+        f"<li>{escape_html(f'{name}: {reason}')}</li>" for name, reason in found.left_out.items()
+    )
+    return f"<section><h2>Left out</h2><ul>{items}</ul></section>"
 
 
 def _section(image: ExplainedImage) -> str:

@@ -51,7 +51,13 @@ def randomized_weights(
     found: list[float | None] = []
     for chosen in (layers[-1:], layers):
         with in_random_order(chosen, seed):
-            changed = Subject(subject.net, subject.image, subject.card, subject.target)
+            changed = Subject(
+                subject.net,
+                subject.image,
+                subject.card,
+                subject.target,
+                on_batch=subject.on_batch,
+            )
             found.append(rank_correlation(values, compute(changed)))
     return RandomizedWeights(*found)
 

@@ -61,6 +61,7 @@ class RawMap:
         shares: how the score is divided, where the method divides it.
         notes: what the reader is told.
         reason: why the map is zero everywhere; empty if it is not.
+        channels: of a layer's cells, the channel that adds most to each, int64 (h, w).
     """
 
     values: Values
@@ -69,6 +70,18 @@ class RawMap:
     shares: Shares | None = None
     notes: Sequence[str] = ()
     reason: str = ""
+    channels: NDArray[np.int64] | None = None
+
+
+def strongest_channels(parts: Tensor) -> NDArray[np.int64]:
+    """The channel (h, w) that adds most to the sum of parts (1, c, h, w), in the sum's direction.
+
+    >>> strongest_channels(torch.tensor([1.0, -3, 1]).reshape(1, 3, 1, 1))
+    array([[1]])
+    """
+    total = parts.sum(1, keepdim=True)
+    towards = torch.where(total < 0, -parts, parts)
+    return towards.argmax(1)[0].cpu().numpy()
 
 
 def as_values(tensor: Tensor) -> Values:

@@ -27,7 +27,7 @@ def save(found: Pictures, path: Path) -> list[Path]:
     for file in written:
         write_atomically(file, _content(found, file.suffix))
     for number, image in enumerate(found.images, 1):
-        one = OneImage(found.model, (image,), found.cautions)
+        one = OneImage(found.model, (image,), found.cautions, found.left_out)
         name = f"{number:02}_{Path(image.photo.name).stem}.png"
         write_atomically(path / name, sheet(one))
         written.append(path / name)

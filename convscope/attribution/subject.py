@@ -1,6 +1,6 @@
 """A network, one image and what is asked of it: what every method of attribution works on."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -27,9 +27,19 @@ class Subject:
         net: the network, whose modes and gradients are left as they are.
         image: (1, c, h, w), what the network is fed.
         target: the score that is explained.
+        on_batch: called before each batch of images; what it raises ends the work.
     """
 
-    def __init__(self, net: nn.Module, image: Tensor, card: Card, target: Target) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        image: Tensor,
+        card: Card,
+        target: Target,
+        *,
+        on_batch: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.on_batch = on_batch
         self.net = unwrapped(net)
         self.image = like_parameters(self.net, image)
         self.card = card
@@ -82,6 +92,7 @@ class Subject:
         return torch.cat(scores), torch.cat(gradients)
 
     def _call(self, images: Tensor) -> Tensor:
+        self.on_batch()
         output = call_network(self.net, images, len(self.card.classes))
         return plain_logits(output, self.card)
 

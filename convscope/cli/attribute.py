@@ -159,6 +159,10 @@ def _print_facts(screen: Screen, found: Attributions) -> None:
             for line in each.facts:
                 screen.say(f"    {in_flags(line)}")
         screen.say()
+    for name, reason in found.left_out.items():
+        screen.say(f"Left out {name}: {in_flags(reason)}")
+    if found.left_out:
+        screen.say()
 
 
 def _plain(text: str) -> str:
