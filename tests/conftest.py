@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,13 @@ REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-golden", action="store_true", help="write the golden files anew")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Tell how a process of tests ended that should not have; −n is by signal n."""
+    if error:
+        print(f"\n{node.gateway.id} ended with {node.gateway._io.popen.wait(5)}")  # noqa: T201 -- beside what xdist prints
 
 
 @pytest.fixture

@@ -277,8 +277,10 @@ def test_a_pass_that_was_killed_goes_on_and_ends_with_the_same(tmp_path, monkeyp
             os.kill(os.getpid(), signal.SIGKILL)
 
     if (child := os.fork()) == 0:
-        run(kill)
-        os._exit(0)
+        try:
+            run(kill)
+        finally:  # whatever happens: this process is not to go on with the tests
+            os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
     assert not target.exists()
