@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from convscope.evaluation.predict import predict as predict
     from convscope.explanation.api import explain as explain
     from convscope.explanation.recording import record as record
+    from convscope.explanation.saved_recordings import load_recording as load_recording
     from convscope.exported.batch import batch_predict as batch_predict
     from convscope.features.embedding.api import embed as embed
     from convscope.features.filters.api import filters as filters
@@ -78,6 +79,7 @@ _HOME = {
     "lab": "convscope.webapp.lab",
     "list_models": "convscope.zoo",
     "load": "convscope.runs.network",
+    "load_recording": "convscope.explanation.saved_recordings",
     "load_weights": "convscope.weights",
     "lr_find": "convscope.training.lr_finder",
     "maps": "convscope.features.maps.api",
@@ -120,6 +122,7 @@ __all__ = [
     "lab",
     "list_models",
     "load",
+    "load_recording",
     "load_weights",
     "lr_find",
     "maps",

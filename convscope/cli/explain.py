@@ -10,9 +10,10 @@ from convscope.cli.json_output import print_json
 from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt, OwnCode, Trust
 from convscope.data.dataset import NO_LABEL
 from convscope.errors import RequestError, shell_word
-from convscope.explanation.api import RecordedImage, explain_recorded, parse_unit, record_image
+from convscope.explanation.api import explain_recorded, parse_unit, record_or_load
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.grid import find_filter, map_text, read_grid, record_grid
+from convscope.explanation.recorded_image import RecordedImage
 from convscope.explanation.recording import Recording
 from convscope.explanation.rendering.text import im2col_text
 from convscope.inference import probabilities
@@ -44,6 +45,7 @@ def explain(
     filter: Annotated[tuple[str, ...], SEVERAL] = (),  # noqa: A002
     stride: Int = 1,
     padding: Int = 0,
+    save: Path | None = None,
     json: Json = False,
 ) -> None:
     """Show the exact arithmetic behind one unit of a network on an image.
@@ -51,9 +53,9 @@ def explain(
     Parameters
     ----------
     run
-        A run folder, a model of the zoo, a layer table or module:attr.
+        A run folder, a model of the zoo, a layer table or module:attr; or a saved recording.
     image
-        An image file.
+        An image file; none for a saved recording, which has it.
     at
         The unit: conv3_2[12,5,7] by channel, row, column; fc3[7]; fc3[cataract] by class. Default:
         the top-1 class. A layer without an index means its unit with the largest value. A number is
@@ -91,13 +93,16 @@ def explain(
         For --grid: the stride of the filter.
     padding
         For --grid: the number of zeros around the grid.
+    save
+        File to which the recorded pass is written, with all weights and results; explain and
+        intervene take it in place of the network and the image.
     """
     screen = Screen(stderr=json)
     if grid:
         unused = {
             "a network": run, "--contrast": contrast, "--trace-back": trace_back,
             "--depth": depth, "--list-layers": list_layers, "--weights": weights,
-            "--pretrained": pretrained,
+            "--pretrained": pretrained, "--save": save,
         }  # fmt: skip
         if found := [name for name, value in unused.items() if value]:
             raise RequestError(f"--grid explains one unit of a map; leave out {', '.join(found)}.")
@@ -110,11 +115,11 @@ def explain(
         _explain_grid(screen, recording, _grid_unit(at), top=top, im2col=im2col, json=json)
         return
     _refuse_what_has_no_effect(filter, stride, padding, depth=None if trace_back else depth)
-    if run is None or image is None:
+    if run is None:
         raise RequestError(
             "explain takes a network and an image. Example: `convscope explain RUN photo.jpg`."
         )
-    recorded = record_image(
+    recorded = record_or_load(
         run,
         image,
         weights=weights,
@@ -127,28 +132,52 @@ def explain(
     for text in recorded.cautions:
         screen.say(text)
         screen.say()
+    _save(screen, recorded, save)
     if list_layers:
         _print_operations(screen, recorded, json=json)
         return
-    if trace_back and contrast is not None:
-        raise RequestError("--trace-back follows one unit; leave out --contrast.")
     if trace_back:
-        name, unit = parse_unit(recorded, at)
-        tree = recorded.recording.trace_back(name, unit, depth=depth, top=top or 1)
-        if json:
-            print_json(tree.to_dict())
-        else:
-            screen.show(str(tree))
+        if contrast is not None:
+            raise RequestError("--trace-back follows one unit; leave out --contrast.")
+        _print_trace(screen, recorded, at, depth=depth, top=top, json=json)
         return
     explanation = explain_recorded(recorded, at, contrast=contrast)
     _print_prediction(screen, recorded)
     _print_class(screen, recorded, explanation)
     _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
     if not json:
-        subject = [run, str(image), *(["--weights", weights] if weights else [])]
+        subject = [
+            run,
+            *([str(image)] if image else []),
+            *(["--weights", weights] if weights else []),
+        ]
         subject += ["--pretrained"] if pretrained else []
         subject += [*(["--model", model] if model else []), *(["--trust"] if trust else [])]
         _print_next(screen, subject, explanation, recorded)
+
+
+def _save(screen: Screen, recorded: RecordedImage, path: Path | None) -> None:
+    if path is not None:
+        recorded.save(path)
+        screen.say(f"{shell_word(path)} holds the recording.")
+        screen.say()
+
+
+def _print_trace(
+    screen: Screen,
+    recorded: RecordedImage,
+    at: str | None,
+    *,
+    depth: int | None,
+    top: int | None,
+    json: bool,
+) -> None:
+    name, unit = parse_unit(recorded, at)
+    tree = recorded.recording.trace_back(name, unit, depth=depth, top=top or 1)
+    if json:
+        print_json(tree.to_dict())
+    else:
+        screen.show(str(tree))
 
 
 def _refuse_what_has_no_effect(

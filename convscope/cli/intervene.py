@@ -39,7 +39,8 @@ def intervene(
     Parameters
     ----------
     run
-        A run folder; with --weights or --pretrained a network's name.
+        A run folder; with --weights or --pretrained a network's name; or a recording that
+        `convscope explain --save` wrote.
     image
         An image file, or the data to compare over, as for evaluate; by default the run's own test
         images.
@@ -58,18 +59,18 @@ def intervene(
     if not set:
         raise RequestError("Name a change with --set, such as --set 'conv1[3]=0'.")
     is_image = image is not None and Path(image).suffix.lower() in _IMAGES
-    from convscope.interventions.api import (  # noqa: PLC0415 -- torch
+    from convscope.explanation.saved.file import is_recording  # noqa: PLC0415 -- torch
+    from convscope.interventions.api import (  # noqa: PLC0415
         intervene as on_image,
     )
     from convscope.interventions.api import intervene_on_data  # noqa: PLC0415
 
     screen = Screen(stderr=json)
-    if is_image:
+    is_recorded = image is None and Path(run).is_file() and is_recording(Path(run))
+    if is_image or is_recorded:
         if split is not None:
             raise RequestError("--split belongs to data, and an image was named.")
-        found = on_image(
-            run, str(image), set=set, weights=weights, pretrained=pretrained, trust=trust
-        )
+        found = on_image(run, image, set=set, weights=weights, pretrained=pretrained, trust=trust)
         _show_image(screen, found, at=at, top=top, json=json)
         return
     if at is not None:
@@ -95,7 +96,8 @@ def intervene(
 def _show_image(
     screen: Screen, found: "ImageIntervention", *, at: str | None, top: int, json: bool
 ) -> None:
-    from convscope.explanation.api import RecordedImage, parse_unit  # noqa: PLC0415 -- torch
+    from convscope.explanation.api import parse_unit  # noqa: PLC0415 -- torch
+    from convscope.explanation.recorded_image import RecordedImage  # noqa: PLC0415
 
     before, after = found.probabilities()
     if at is None:

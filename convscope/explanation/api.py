@@ -3,7 +3,6 @@
 import operator
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, SupportsIndex, cast, overload
 
 import numpy as np
@@ -13,52 +12,14 @@ from convscope.card import Card
 from convscope.data.images import ImageLike
 from convscope.errors import RequestError, nearest
 from convscope.explanation.explanation import Explanation
+from convscope.explanation.recorded_image import RecordedImage
 from convscope.explanation.recording import Recording, record
+from convscope.explanation.saved_recordings import as_recorded, check_nothing_else
 from convscope.explanation.trace import Trace
 from convscope.inference import inference_mode
 from convscope.models import ModelLike, named_weights, open_model
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.synonyms import takes_synonyms
-
-
-@dataclass(frozen=True)
-class RecordedImage:
-    """A network's recorded pass on an image.
-
-    Attributes:
-        card: how the image was preprocessed, and the names of the classes.
-        warning: a caveat for the reader; empty if there is none.
-        note: what was assumed of the image; empty if nothing was.
-    """
-
-    recording: Recording
-    card: Card
-    warning: str
-    note: str = ""
-
-    @property
-    def cautions(self) -> list[str]:
-        """What the reader is told before anything else."""
-        return [text for text in (self.warning, self.note) if text]
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names of the recorded results, "" for the network's output."""
-        return frozenset((*self.recording.names, "image", ""))
-
-    def class_index(self, name: str, text: str) -> int | None:
-        """The index of the class that a text names, if the result `name` has one unit a class.
-
-        The name may stand in quotes, and has to where it is a number.
-        """
-        classes = self.card.classes
-        if self.recording[name].value.shape != (len(classes),):
-            return None
-        quoted = re.fullmatch("'(.*)'|\"(.*)\"", text.strip(), re.DOTALL)
-        names = [text, text.strip()] if not text.strip().isdecimal() else []
-        names += [quoted[1] or quoted[2] or ""] if quoted else []
-        return next((classes.index(each) for each in names if each in classes), None)
-
 
 UnitLike = str | int | tuple[str, int | Sequence[int]]
 """A unit: as text, a class by its index, or the name of a layer and an index."""
@@ -66,8 +27,8 @@ UnitLike = str | int | tuple[str, int | Sequence[int]]
 
 @overload
 def explain(
-    model: ModelLike,
-    image: ImageLike,
+    model: ModelLike | Recording,
+    image: ImageLike | None = None,
     *,
     at: UnitLike | None = None,
     contrast: UnitLike | None = None,
@@ -84,8 +45,8 @@ def explain(
 
 @overload
 def explain(
-    model: ModelLike,
-    image: ImageLike,
+    model: ModelLike | Recording,
+    image: ImageLike | None = None,
     *,
     at: UnitLike | None = None,
     trace_back: Literal[True],
@@ -103,8 +64,8 @@ def explain(
 
 @takes_synonyms
 def explain(
-    model: ModelLike,
-    image: ImageLike,
+    model: ModelLike | Recording,
+    image: ImageLike | None = None,
     *,
     at: UnitLike | None = None,
     contrast: UnitLike | None = None,
@@ -134,12 +95,13 @@ def explain(
     operations or to the pixels.
 
     `image` is a path, a PIL image or an array (h, w[, c]), which is prepared as the network's card
-    says, or as `card` does; or a tensor (c, h, w), which is what the network is fed.
+    says, or as `card` does; or a tensor (c, h, w), which is what the network is fed. It is left out
+    where `model` is a recording, or the path of one that was saved.
 
     Raises RequestError for an unknown network, image, layer, class or unit; NetworkError where the
     network fails.
     """
-    recorded = record_image(
+    recorded = record_or_load(
         model,
         image,
         weights=weights,
@@ -175,6 +137,47 @@ def explain_recorded(
             f"two units of {name}."
         )
     return recorded.recording.difference(name, unit, other)
+
+
+def record_or_load(
+    model: ModelLike | Recording,
+    image: ImageLike | None,
+    *,
+    weights: str | None = None,
+    pretrained: bool = False,
+    card: Card | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    input_size: int | tuple[int, int] | None = None,
+    consent: Consent = NO_CONSENT,
+) -> RecordedImage:
+    """A recording, or a saved one by its path, or else the network's pass on an image, recorded."""
+    recorded = as_recorded(model)
+    if recorded is not None:
+        check_nothing_else(
+            "This" if isinstance(model, Recording) else model,
+            has_image=image is not None,
+            weights=weights,
+            pretrained=pretrained,
+            card=card,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            input_size=input_size,
+        )
+        return recorded
+    if image is None or isinstance(model, Recording):
+        raise RequestError("explain takes a network and an image, or a saved recording.")
+    return record_image(
+        model,
+        image,
+        weights=weights,
+        pretrained=pretrained,
+        card=card,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        input_size=input_size,
+        consent=consent,
+    )
 
 
 def record_image(

@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -27,6 +29,7 @@ from convscope.explanation.rules.operation_view import (
 )
 from convscope.explanation.rules.precision import Settings
 from convscope.explanation.rules.quantized import requantized
+from convscope.explanation.saved.file import SavedPass, write_pass
 from convscope.explanation.trace import Trace, trace
 from convscope.recording import IMAGE, ForwardPass, Source
 from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, Unsupported
@@ -109,13 +112,15 @@ class Recording:
         note: what was assumed of the image; empty if nothing was.
     """
 
-    def __init__(self, forward_pass: ForwardPass, note: str = "") -> None:
+    def __init__(
+        self, forward_pass: ForwardPass, note: str = "", settings: Settings | None = None
+    ) -> None:
         self.operations = forward_pass.operations
         self.names = tuple(op.name for op in forward_pass.operations)
         self.output = forward_pass.output
         self.note = note
         self._forward_pass = forward_pass
-        self._settings = Settings()
+        self._settings = settings or Settings()
         self._operations = {op.name: op for op in forward_pass.operations}
         tensors = {**forward_pass.state, **forward_pass.results}
         self._versions = [
@@ -229,7 +234,7 @@ class Recording:
         the same again, as dropout in training.
         """
         self._check_unchanged()
-        return Recording(replayed(self._forward_pass, changes), self.note)
+        return Recording(replayed(self._forward_pass, changes), self.note, self._settings)
 
     def gradients(self, name: str, at: int | Sequence[int] = ()) -> dict[str, Tensor]:
         """The gradient of the unit `at` of a result by each result before it, and by "image".
@@ -240,6 +245,23 @@ class Recording:
         self._check_unchanged()
         index = self[name].index(at)
         return gradients_of(self._forward_pass, name, index)
+
+    def save(
+        self, path: str | PathLike[str], *, card: Card | None = None, warning: str = ""
+    ) -> None:
+        """Write the recording to one file, which `convscope.load_recording` reads.
+
+        It is a safetensors file with a table in JSON: results, weights, operations and shapes, and
+        the network's `card` and a `warning` to its reader, if these are given. Nothing is pickled.
+        A file that is there is replaced once the new one is whole; folders are created.
+
+        Raises RequestError for a type of tensor that no file can hold, and if parameters were
+        changed after the recording; WorkError where the disk refuses.
+        """
+        self._check_unchanged()
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_pass(target, SavedPass(self._forward_pass, self.note, self._settings, card, warning))
 
     def _explain_location(self, location: Location) -> Explanation:
         return self.explain(location.source, location.at)
@@ -289,6 +311,3 @@ def _verify(decomposition: Decomposition, model_value: float) -> bool:
         return True
     exact = decomposition.exact_value
     return exact == model_value or (math.isnan(exact) and math.isnan(model_value))
-
-
-_NO_RULE = "convscope has no rule for these arguments"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from convscope.errors import RequestError
+from convscope.explanation.rules.complex_sums import real_view
 from convscope.explanation.rules.operation_view import result_of
 from convscope.recording import IMAGE, INPLACE_UPDATE, ForwardPass, Operation, Source
 from convscope.recording.operation import map_nested, tensors_in
@@ -30,16 +31,16 @@ def replayed(done: ForwardPass, changes: Results) -> ForwardPass:
                 f"{name} has the shape {tuple(old.shape)}, and its new value "
                 f"{tuple(value.shape)}; the batch axis counts."
             )
-        new[name] = value.detach().to(old)
+        new[name] = _like(old, value.detach())
     with torch.no_grad():
         for operation in done.operations:
             if operation.name in changes or not set(operation.operands) & new.keys():
                 continue
-            again = _compute(operation, lambda source: _old(done, source))
+            again = _compute(operation, lambda source: _as_recorded(done, source))
             if not _equal(again, _known(done, operation.name)):
                 raise RequestError(_not_again(operation))
             new[operation.name] = _compute(
-                operation, lambda source: new.get(source.name, _old(done, source))
+                operation, lambda source: new.get(source.name, _as_recorded(done, source))
             )
     return replace(done, results={**done.results, **new})
 
@@ -51,7 +52,8 @@ def gradients_of(done: ForwardPass, name: str, at: Sequence[int]) -> dict[str, T
     has no gradient.
     """
     unit = _known(done, name)
-    index = (0,) * (unit.ndim - len(at)) + tuple(at)
+    axes = unit.ndim + unit.is_complex()  # whose last index is the part
+    index = (0,) * (axes - len(at)) + tuple(at)
     followed: dict[str, Tensor] = {}
     with torch.inference_mode(mode=False), torch.enable_grad():
         followed[IMAGE] = _known(done, IMAGE).detach().clone().requires_grad_()
@@ -60,17 +62,27 @@ def gradients_of(done: ForwardPass, name: str, at: Sequence[int]) -> dict[str, T
                 followed[operation.name] = _compute(
                     operation, lambda source: followed.get(source.name, _old(done, source))
                 )
+                if _lacks_gradient(followed[operation.name]):
+                    raise RequestError(f"PyTorch has no gradient for {operation.name}.")
             if operation.name == name:
                 break
         if name not in followed or not followed[name].requires_grad:
             raise RequestError(f"{name} does not depend on the image, or has no gradient by it.")
-        if not _equal(followed[name], unit):
+        if not _is_close(followed[name].detach(), unit):
             raise RequestError(f"{name} cannot be computed again: it differs with the same image.")
         names = [each for each, tensor in followed.items() if tensor.requires_grad]
-        found = torch.autograd.grad(
-            followed[name][index], [followed[each] for each in names], allow_unused=True
-        )
+        wanted = [followed[each] for each in names]
+        try:
+            found = torch.autograd.grad(real_view(followed[name])[index], wanted, allow_unused=True)
+        except RuntimeError as error:  # as "derivative for aten::floor_divide is not implemented"
+            raise RequestError(f"PyTorch has no gradient for {name}: {error}.") from error
     return {each: g for each, g in zip(names, _listed(found), strict=True) if g is not None}
+
+
+def _lacks_gradient(result: Tensor) -> bool:
+    """Whether torch would return a gradient that is wrong, as for some quantized layers."""
+    function = result.grad_fn
+    return function is not None and function.name().endswith("NotImplemented")
 
 
 def _listed(found: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
@@ -88,8 +100,34 @@ def _known(done: ForwardPass, name: str) -> Tensor:
 
 
 def _old(done: ForwardPass, source: Source) -> Tensor:
-    tensor = done.state[source.name] if source.role == "state" else result_of(done, source.name)
-    return tensor.detach()
+    if source.role == "state":
+        return done.state[source.name].detach()
+    result_of(done, source.name)  # raises where it was not kept
+    return done.results[source.name].detach()
+
+
+def _as_recorded(done: ForwardPass, source: Source) -> Tensor:
+    """The same; what required gradients does so, because torch chooses other products for it."""
+    tensor = _old(done, source)
+    return tensor.requires_grad_() if source.name in done.requires_grad else tensor
+
+
+def _like(old: Tensor, value: Tensor) -> Tensor:
+    """Values in the type of a result; for a quantized one, rounded to its grid."""
+    if not old.is_quantized:
+        return value.to(old)
+    if old.qscheme() == torch.per_tensor_affine:
+        made: Any = torch.quantize_per_tensor(
+            _plain(value), old.q_scale(), old.q_zero_point(), old.dtype
+        )
+        return made
+    grid = old.q_per_channel_scales(), old.q_per_channel_zero_points(), old.q_per_channel_axis()
+    return torch.quantize_per_channel(_plain(value), *grid, old.dtype)
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """The numbers of a tensor, whether it is quantized or not."""
+    return tensor.dequantize() if tensor.is_quantized else tensor
 
 
 def _compute(operation: Operation, value: Callable[[Source], Tensor]) -> Tensor:
@@ -98,7 +136,7 @@ def _compute(operation: Operation, value: Callable[[Source], Tensor]) -> Tensor:
         raise RequestError(_not_again(operation))
     args, kwargs = map_nested(
         (operation.call.args, dict(operation.call.kwargs)),
-        lambda source: value(source).clone(),
+        lambda source: _copy(value(source)),
         of=Source,
     )
     before = torch.get_rng_state()
@@ -110,8 +148,28 @@ def _compute(operation: Operation, value: Callable[[Source], Tensor]) -> Tensor:
     return tensors[operation.output_index]
 
 
+def _copy(tensor: Tensor) -> Tensor:
+    copy = tensor.clone()
+    return copy.requires_grad_() if tensor.requires_grad and not copy.requires_grad else copy
+
+
 def _equal(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
+    if a.shape != b.shape or a.is_quantized != b.is_quantized:
+        return False
+    a, b = _plain(a), _plain(b)
+    return bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+def _is_close(a: Tensor, b: Tensor) -> bool:
+    """Whether two differ by rounding alone: torch may add up in another order for gradients."""
+    if a.shape != b.shape or a.is_quantized != b.is_quantized:
+        return False
+    a, b = _plain(a), _plain(b)
+    if a.dtype != b.dtype or not (a.is_floating_point() or a.is_complex()):
+        return _equal(a, b)
+    size = float(b.abs().nan_to_num(posinf=0.0).max()) if b.numel() else 0.0
+    slack = 1000 * torch.finfo(b.dtype).eps
+    return torch.allclose(a, b, rtol=slack, atol=slack * size, equal_nan=True)
 
 
 def _not_again(operation: Operation) -> str:

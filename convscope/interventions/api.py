@@ -20,7 +20,7 @@ from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.evaluation.opening import open_trained
 from convscope.evaluation.paired import PairedAccuracy
 from convscope.evaluation.selection import DataRequest
-from convscope.explanation.api import record_image
+from convscope.explanation.api import record_image, record_or_load
 from convscope.explanation.recording import Recording
 from convscope.features.image_set import ImageSet, open_images
 from convscope.features.unit_layers import record_blank
@@ -34,6 +34,7 @@ from convscope.interventions.changes import (
     unit_change,
 )
 from convscope.interventions.edits import Edit, parse_edit
+from convscope.interventions.replayed import changed_recording
 from convscope.models import ModelLike, OpenedModel, named_weights, open_model
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
@@ -123,8 +124,8 @@ def _edits(texts: str | Iterable[str]) -> tuple[Edit, ...]:
 
 @takes_synonyms
 def intervene(
-    model: ModelLike,
-    image: ImageLike,
+    model: ModelLike | Recording,
+    image: ImageLike | None = None,
     *,
     set: str | Iterable[str],  # noqa: A002 -- as on the command line
     weights: str | None = None,
@@ -138,15 +139,19 @@ def intervene(
     3 of the operation `conv1`, by its name in a recording, `conv1[3,5,7]*=2` scales a unit,
     `relu1[4]+=0.1` adds to a map, `conv1[3]=mean` replaces a map by its mean, and
     `conv1[3]=@other.png` patches in what it is for another image. A parameter's name changes
-    weights: `conv1.weight[3]=0`. `image` is as in `convscope.explain`.
+    weights: `conv1.weight[3]=0`. `image` is as in `convscope.explain`. A recording, or the path of
+    a saved one, stands for network and image; it is replayed, for changes of results alone.
 
     Raises RequestError for what is no change, an unknown name and an index out of range.
     """
     edits = _edits(set)
     consent = Consent(trust=trust)
-    recorded = record_image(
+    recorded = record_or_load(
         model, image, weights=weights, pretrained=pretrained, card=card, consent=consent
     )
+    if image is None or isinstance(model, Recording):
+        before = recorded.recording
+        return ImageIntervention(edits, before, changed_recording(before, edits), recorded.card)
     opened = _open(model, weights=weights, pretrained=pretrained, card=card, consent=consent)
     before, classes = recorded.recording, len(recorded.card.classes)
     changed = ChangedPass(opened.net, before.operations, edits)

@@ -21,6 +21,7 @@ class ModelState:
     Attributes:
         names: of parameters and buffers, by the id of the tensor.
         parameters: the names of parameters.
+        requires_grad: the names of those that require gradients.
         tensors: parameters and buffers by name, as aliases that keep their shape and memory.
     """
 
@@ -46,6 +47,7 @@ class ModelState:
         live.update((id(grad), grad) for _, grad in self._gradients if grad is not None)
         self._live = {key: (t, t.detach(), t.requires_grad) for key, t in live.items()}
         self.tensors = {name: self._live[id(tensor)][1] for name, tensor in named.items()}
+        self.requires_grad = frozenset(name for name, t in named.items() if t.requires_grad)
         self._saved: dict[int, tuple[Tensor, torch.UntypedStorage]] = {}
         self._versions: list[Any] = []
 

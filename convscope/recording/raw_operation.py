@@ -66,6 +66,8 @@ class ForwardPass:
         state: the network's parameters and buffers, by name.
         output: the name of the network's output.
         parameters, buffers: which of the names of `state` are what.
+        requires_grad: which of them require gradients; torch computes some products in another
+            order for these, also where it takes no gradients.
     """
 
     operations: tuple[Operation, ...]
@@ -75,6 +77,7 @@ class ForwardPass:
     parameters: frozenset[str] = frozenset()
     buffers: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()
+    requires_grad: frozenset[str] = frozenset()
 
 
 Names = tuple[list[Operation], Mapping[int | str, str]]

@@ -310,6 +310,7 @@ class _Recorder(TorchFunctionMode):
             self.state.tensors,
             known[0] if known else last,
             parameters=self.state.parameters,
+            requires_grad=self.state.requires_grad,
             buffers=frozenset(self.state.tensors) - self.state.parameters,
             unknown=frozenset(names[number] for number in self.sources.unknown),
         )

@@ -36,6 +36,11 @@ class Place:
     length: int
 
 
+def is_storable(dtype: torch.dtype) -> bool:
+    """Whether a file can hold tensors of a type."""
+    return dtype in _DTYPES
+
+
 def ordered(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
     """Tensors in the order of a file. Raises WorkError for one that the format cannot hold."""
     ranks = {dtype: rank for rank, dtype in enumerate(_DTYPES)}

@@ -148,7 +148,7 @@ def test_the_printed_unit_and_the_proposed_one_are_the_same_whatever_classes_are
 ):
     opened = record_image(digits_run, picture)
     named = replace(opened, card=replace(opened.card, classes=classes))
-    monkeypatch.setattr(cli_explain, "record_image", lambda *_args, **_options: named)
+    monkeypatch.setattr(cli_explain, "record_or_load", lambda *_args, **_options: named)
 
     def printed(*words):
         cli_explain.explain("my run", tmp_path / "an image.png", **options(words))

@@ -1,5 +1,6 @@
 """How operations round: by the type of their result, the device, and torch's settings."""
 
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -49,6 +50,23 @@ class Settings:
             ("cuda", torch.bfloat16): bool(cuda.allow_bf16_reduced_precision_reduction),
             ("cpu", torch.float16): bool(_read("_get_cpu_allow_fp16_reduced_precision_reduction")),
         }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as values of JSON."""
+        partial = [[device, str(kind), on] for (device, kind), on in self._partial_sums.items()]
+        return {
+            "factors": [[*at, error] for at, error in self._factors.items()],
+            "partial": partial,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
+        """Settings of another process. Raises ValueError and its like for other values."""
+        settings = cls()
+        types = {str(kind): kind for kind in (torch.float16, torch.bfloat16)}
+        settings._factors = {(str(a), str(b)): float(error) for a, b, error in values["factors"]}
+        settings._partial_sums = {(str(a), types[b]): bool(on) for a, b, on in values["partial"]}
+        return settings
 
     def precision(self, kind: str, result: Tensor) -> Precision:
         """How an operation of a kind rounded to get a result."""
