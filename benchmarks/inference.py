@@ -32,7 +32,7 @@ from rounds import machine, rotated, spread
 from torch import nn
 
 import convscope
-from convscope.engines import open_engine
+from convscope.engines.splits import open_split
 from convscope.exported.folder import ExportedModel
 from convscope.zoo import create_model, default_input
 
@@ -50,8 +50,9 @@ def ours(name: str, folder: Path, batch: int, threads: int) -> Run:
         convscope.export(network(name), path, input_size=size, batch_size=batch, threads=threads)
     exported = ExportedModel.open(path)
     engine = exported.manifest["engines"][0]
-    print(f"  ours: {engine}", flush=True)
-    return open_engine(engine, exported.file(engine), threads=threads)
+    split = exported.split(engine)
+    print(f"  ours: {engine}{f', {split}' if split else ''}", flush=True)
+    return open_split(engine, exported.file(engine), threads=threads, batch_size=batch, split=split)
 
 
 def eager(net: nn.Module, *, channels_last: bool = False, compiled: bool = False) -> Run:

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
-from convscope.cli.rounding_table import rounding_lines, rounding_table
+from convscope.cli.rounding_table import batch_cell, rounding_lines, rounding_table
 from convscope.conversion.api import Exported
 from convscope.conversion.torch_file import TORCH_FILE
 from convscope.errors import shell_word
@@ -80,6 +80,9 @@ def _table(exported: Exported) -> Table:
     titles = ("p50", "p95", "rounds", "images/s", "load", "memory", "size", "difference")
     for title in (*titles, "from files"):
         table.add_column(title, justify="right")
+    divides = any(candidate.split is not None for candidate in exported.candidates)
+    if divides:
+        table.add_column("batch")
     for candidate in exported.candidates:
         times, parity, costs = candidate.times, candidate.parity, candidate.footprint
         assert times is not None  # it agrees, and so it was timed
@@ -97,5 +100,7 @@ def _table(exported: Exported) -> Table:
             f"{parity.logits:.0e}",
             f"{parity.end_to_end:.0e}",
         ]
+        if divides:
+            cells.append(batch_cell(candidate))
         table.add_row(*map(cell, cells))
     return table

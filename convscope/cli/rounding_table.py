@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from convscope.conversion.api import Exported
+from convscope.conversion.candidates import Candidate
 from convscope.conversion.rounding import Rounding
 from convscope.words.screen import cell
 
@@ -21,6 +22,9 @@ def rounding_table(exported: Exported) -> Table:
     of_classes = ("accuracy", "points", "95% interval") if has_classes else ()
     for title in (*titles, *of_classes, *(["same"] if has_images else [])):
         table.add_column(title, justify="right")
+    divides = any(candidate.split is not None for candidate in exported.candidates)
+    if divides:
+        table.add_column("batch")
     for candidate in exported.candidates:
         times, rounding, costs = candidate.times, candidate.rounding, candidate.footprint
         assert times is not None
@@ -35,6 +39,8 @@ def rounding_table(exported: Exported) -> Table:
             f"{costs.size / 1e6:.1f} MB",
             *_accuracy(rounding),
         ]
+        if divides:
+            cells.append(batch_cell(candidate))
         table.add_row(*map(cell, cells))
     return table
 
@@ -48,6 +54,11 @@ def _accuracy(rounding: Rounding) -> Iterator[str]:
         yield f"{100 * low:+.2f} to {100 * high:+.2f}"
     if rounding.agreement is not None:
         yield f"{rounding.agreement:.2%}"
+
+
+def batch_cell(candidate: Candidate) -> str:
+    """How an engine divides batches."""
+    return "whole" if candidate.split is None else str(candidate.split)
 
 
 def rounding_lines(exported: Exported) -> Iterator[str]:

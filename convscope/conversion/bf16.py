@@ -56,8 +56,13 @@ def compute_in_bf16(
     """
     (before,) = (one for one in floats if one.engine == _ENGINE)
     path, card = draft.folder / FILES[_ENGINE], draft.card
-    run = open_engine(_ENGINE, path, threads=draft.threads, precision="bf16")
-    runners = {"bf16": run, "float32": open_engine(_ENGINE, path, threads=draft.threads)}
+    run, in_float = (
+        open_engine(
+            _ENGINE, path, threads=draft.threads, batch_size=batch_size, precision=precision
+        )
+        for precision in ("bf16", "float32")
+    )
+    runners = {"bf16": run, "float32": in_float}
     parity = measure_parity(draft.reference, run, tolerance=BF16_TOLERANCE)
     times = time_engines(runners, card, batch_size=batch_size)
     answers = None if images is None else ImageAnswers.of(draft, images)
@@ -85,6 +90,7 @@ def compute_in_bf16(
         ),
         golden=probabilities(run(normalize(draft.golden, card)), card),
         rounding=rounding,
+        split=None,  # batches were timed whole
         problem=("" if cost is None else cost.problem(16, max_drop, _ENGINE)) or _problem(parity),
     )
     return [candidate]

@@ -1,7 +1,7 @@
 """Engines that may run an exported network: which agree with PyTorch, and how fast each is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from convscope.conversion.divergence import first_divergence
 from convscope.conversion.draft import MODEL_FILE, Draft
 from convscope.conversion.engine_files import write_engine_file
-from convscope.conversion.parity import FileDifferences, Parity, measure_parity
+from convscope.conversion.parity import RTOL, FileDifferences, Parity, difference, measure_parity
 from convscope.conversion.rounding import Rounding
 from convscope.engines import (
     ENGINES,
@@ -26,7 +26,8 @@ from convscope.engines import (
     open_engine,
 )
 from convscope.engines.footprint import Footprint, measure_footprint
-from convscope.engines.timing import EngineTimes, time_engines
+from convscope.engines.splits import Split, open_split, possible_splits
+from convscope.engines.timing import EngineTimes, noise, time_engines
 from convscope.errors import RequestError, WorkError
 from convscope.exported.pixels import normalize
 from convscope.exported.probabilities import probabilities
@@ -46,6 +47,7 @@ class Candidate:
         golden: its probabilities for the draft's golden images; None for one that does not agree.
         problem: what is wrong with it; empty for one that agrees.
         rounding: what 8 or 16 bits cost it; None in float32.
+        split: how it divides batches; None if it is fastest with them whole.
     """
 
     engine: EngineName
@@ -55,6 +57,7 @@ class Candidate:
     golden: NDArray[np.float64] | None = None
     problem: str = ""
     rounding: Rounding | None = None
+    split: Split | None = None
 
     @property
     def seconds(self) -> float:
@@ -65,6 +68,8 @@ class Candidate:
         """The candidate as values of JSON."""
         parts = (self.parity, self.times, self.footprint)
         facts = {name: value for part in parts if part for name, value in part.to_dict().items()}
+        if self.split is not None:
+            facts["split"] = asdict(self.split)
         return (
             facts
             if self.rounding is None
@@ -104,24 +109,62 @@ def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -
     of_images = None if image_engine is None else draft.reference.of_images(image_engine)
     tried: list[Candidate] = []
     runners: dict[EngineName, Engine] = {}
+    shape = (batch_size, draft.card.in_channels, *draft.card.input_size)
     for name in names:
         try:
             path = write_engine_file(name, draft.folder, draft.graph)
-            shape = (batch_size, draft.card.in_channels, *draft.card.input_size)
             footprint = measure_footprint(name, path, threads=draft.threads, shape=shape)
-            runner = open_engine(name, path, threads=draft.threads)
+            runner = open_engine(
+                name, path, threads=draft.threads, batch_size=batch_size, spin=batch_size == 1
+            )
             candidate = _compared(name, draft, runner, of_images)
+            if not candidate.problem:
+                split, runners[name] = fastest_split(
+                    name, path, runner, draft, batch_size=batch_size
+                )
+                if split is not None:
+                    footprint = measure_footprint(
+                        name, path, threads=draft.threads, shape=shape, split=split
+                    )
+                candidate = replace(candidate, footprint=footprint, split=split)
         except (RequestError, WorkError) as error:
             candidate = Candidate(engine=name, problem=str(error))
-        else:
-            if not candidate.problem:
-                runners[name] = runner
-                candidate = replace(candidate, footprint=footprint)
         if candidate.problem:
             remove_files(name, draft.folder)
         tried.append(candidate)
     times = time_engines(runners, draft.card, batch_size=batch_size)
     return [replace(one, times=times.get(one.engine)) for one in tried]
+
+
+def fastest_split(
+    name: EngineName,
+    path: Path,
+    whole: Engine,
+    draft: Draft,
+    *,
+    batch_size: int,
+    tolerance: float = RTOL,
+) -> tuple[Split | None, Engine]:
+    """How an engine computes a batch fastest, and the engine that does it so.
+
+    None, and the engine itself, if it is not faster with parts, or its answers then differ by more
+    than `tolerance` of the largest.
+    """
+    splits = possible_splits(name, batch_size=batch_size, threads=draft.threads)
+    if not splits:
+        return None, whole
+    runners: dict[Split | None, Engine] = {None: whole}
+    images = noise(draft.card, batch_size)
+    expected = whole(images)
+    for split in splits:
+        runner = open_split(
+            name, path, threads=draft.threads, batch_size=batch_size, split=split, spin=False
+        )
+        if difference(runner(images), expected) <= tolerance:
+            runners[split] = runner
+    times = time_engines(runners, draft.card, batch_size=batch_size)
+    best = min(runners, key=lambda split: times[split].fastest_round)
+    return best, runners[best]
 
 
 def _compared(

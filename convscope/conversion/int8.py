@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from convscope.conversion.accuracy import Cost, ImageAnswers, normalized
 from convscope.conversion.calibration import CalibrationImages
-from convscope.conversion.candidates import Candidate, remove_files
+from convscope.conversion.candidates import Candidate, fastest_split, remove_files
 from convscope.conversion.costly_layers import Layers, mend
 from convscope.conversion.draft import Draft
 from convscope.conversion.engine_files import write_engine_file
@@ -24,6 +24,7 @@ from convscope.conversion.quantization import Placement, Quantizer
 from convscope.conversion.rounding import Rounding
 from convscope.engines import FILES, Engine, EngineName, is_installed, open_engine
 from convscope.engines.footprint import measure_footprint
+from convscope.engines.splits import open_split
 from convscope.engines.timing import time_engines
 from convscope.errors import RequestError
 from convscope.exported.pixels import normalize
@@ -108,7 +109,14 @@ def quantize(
         max_drop=max_drop,
     )
     runners: dict[EngineName, Engine] = {
-        one.engine: open_engine(one.engine, draft.folder / FILES[one.engine], threads=draft.threads)
+        one.engine: open_split(
+            one.engine,
+            draft.folder / FILES[one.engine],
+            threads=draft.threads,
+            batch_size=batch_size,
+            split=one.split,
+            spin=batch_size == 1,
+        )
         for one in floats
     }
     rounded = draft.with_network(quantization.quantizer.quantize(float_layers=layers.kept))
@@ -134,21 +142,46 @@ def _best(
         for placement, folder in folders.items():
             network = quantizer.quantize(placement=placement, float_layers=layers.kept)
             path = write_engine_file(name, folder, network)
-            runners[placement] = open_engine(name, path, threads=rounded.threads)
+            runners[placement] = open_engine(
+                name,
+                path,
+                threads=rounded.threads,
+                batch_size=quantization.batch_size,
+                spin=quantization.batch_size == 1,
+            )
             found[placement] = _compared(
                 quantization, rounded, name, runners[placement], layers, placement, path
             )
         times = time_engines(runners, card, batch_size=quantization.batch_size)
         best = min(folders, key=lambda one: (found[one].problem != "", times[one].fastest_round))
+        candidate = replace(found[best], times=times[best])
+        if not candidate.problem:
+            path = folders[best] / FILES[name]
+            candidate, divided = _divided(candidate, path, runners[best], rounded, quantization)
+            if candidate.split is not None:
+                both: dict[str, Engine] = {"float32": in_float, best: divided}
+                times = time_engines(both, card, batch_size=quantization.batch_size)
         remove_files(name, rounded.folder)
-        for file in () if found[best].problem else folders[best].iterdir():
+        for file in () if candidate.problem else folders[best].iterdir():
             shutil.move(file, rounded.folder / file.name)
-    rounding = found[best].rounding
-    assert rounding is not None
-    seconds = times["float32"].fastest_round
-    return replace(
-        found[best], times=times[best], rounding=replace(rounding, float_seconds=seconds)
+    assert candidate.rounding is not None
+    rounding = replace(candidate.rounding, float_seconds=times["float32"].fastest_round)
+    return replace(candidate, times=times[best], rounding=rounding)
+
+
+def _divided(
+    candidate: Candidate, path: Path, whole: Engine, rounded: Draft, quantization: _Quantization
+) -> tuple[Candidate, Engine]:
+    """A candidate that takes batches whole, or in parts where it is faster so; and its engine."""
+    name, batch_size = candidate.engine, quantization.batch_size
+    split, engine = fastest_split(
+        name, path, whole, rounded, batch_size=batch_size, tolerance=_BATCH_TOLERANCE
     )
+    if split is None:
+        return candidate, whole
+    shape = (batch_size, rounded.card.in_channels, *rounded.card.input_size)
+    footprint = measure_footprint(name, path, threads=rounded.threads, shape=shape, split=split)
+    return replace(candidate, split=split, footprint=footprint), engine
 
 
 def not_faster(rounded: Sequence[Candidate], floats: Sequence[Candidate]) -> list[str]:

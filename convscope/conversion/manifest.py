@@ -1,5 +1,7 @@
 """What makes a folder an exported network: manifest, card, README, and how exactly it agrees."""
 
+from dataclasses import asdict
+
 import torch
 
 from convscope.conversion.converted import Converted
@@ -45,6 +47,8 @@ def write_all(
         "formats": settings.formats,
         "precision": settings.precision,
         "threads": draft.threads,
+        "batch_size": settings.batch_size,
+        "splits": {one.engine: asdict(one.split) for one in candidates if one.split is not None},
         "files": {name: digest_of(folder / name) for name in names},
         "weights": _digest_of_weights(draft),
         "made_with": {

@@ -4,11 +4,12 @@ An engine is opened for a file and a number of threads, and then maps float32 (n
 normalized images, to float32 (n, classes), what the network returns.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from types import ModuleType
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,22 +63,57 @@ def installed_version(name: EngineName) -> str:
 
 
 def open_engine(
-    name: EngineName, model: Path | bytes, *, threads: int, precision: str = "float32"
+    name: EngineName,
+    model: Path | bytes,
+    *,
+    threads: int,
+    batch_size: int = 1,
+    precision: str = "float32",
+    spin: bool = True,
 ) -> Engine:
     """Load a network into an engine, for `threads` threads.
 
     Args:
         model: the file, see FILES, or for onnxruntime and openvino the bytes of an ONNX file.
+        batch_size: how many images come together most often; other numbers are computed as well.
         precision: as `Precision`. In bf16 OpenVINO alone computes, where the processor can.
+        spin: whether ONNX Runtime's threads wait for one another at full speed within a batch. It
+            is faster so, but slows down what else the processors do, such as decoding images.
 
     Raises RequestError where the engine is not installed, or refuses the file.
     """
+    opened: Callable[..., Engine] = _module_of(name).open_model
+    settings: dict[EngineName, dict[str, Any]] = {
+        "onnxruntime": {"spin": spin},
+        "openvino": {"batch_size": batch_size, "precision": precision},
+    }
+    return _telling_why(name, opened(model, threads=threads, **settings.get(name, {})))
+
+
+def open_workers(
+    name: EngineName, model: Path, *, count: int, batch_size: int, precision: str = "float32"
+) -> Sequence[Engine]:
+    """Load a network once, for `count` callers at the same time that have one thread each.
+
+    They take up to `batch_size` images. Not of ncnn, which keeps Python's lock. Raises
+    RequestError as `open_engine` does.
+    """
+    opened: Callable[..., Sequence[Engine]] = _module_of(name).open_workers
+    settings: dict[EngineName, dict[str, Any]] = {
+        "openvino": {"batch_size": batch_size, "precision": precision},
+    }
+    workers = opened(model, count=count, **settings.get(name, {}))
+    return [_telling_why(name, worker) for worker in workers]
+
+
+def _module_of(name: EngineName) -> ModuleType:
     if not is_installed(name):
         raise RequestError(_missing(name))
-    module = import_module(f"convscope.engines.{name}_engine")
-    opener: Callable[..., Engine] = module.open_model
-    more = {"precision": precision} if name == "openvino" else {}
-    engine = opener(model, threads=threads, **more)
+    return import_module(f"convscope.engines.{name}_engine")
+
+
+def _telling_why(name: EngineName, engine: Engine) -> Engine:
+    """An engine that raises WorkError, with its own reason, for what it cannot compute."""
 
     def run(images: Batch, /) -> Batch:
         try:

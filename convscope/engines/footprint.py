@@ -3,15 +3,16 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from convscope.engines import EngineName, files_of, open_engine
+from convscope.engines import EngineName, files_of
+from convscope.engines.splits import Split, open_split
 from convscope.errors import WorkError
 from convscope.words.json_text import to_json
 
@@ -47,8 +48,9 @@ def measure_footprint(
     threads: int,
     shape: Sequence[int],
     precision: str = "float32",
+    split: Split | None = None,
 ) -> Footprint:
-    """Open a file in a process of its own, and run one batch (n, c, h, w).
+    """Open a file in a process of its own, and run one batch (n, c, h, w), divided by `split`.
 
     Raises WorkError where that process ends abnormally: an engine that refuses a network by
     ending the process ends that one only.
@@ -59,6 +61,7 @@ def measure_footprint(
         "threads": threads,
         "shape": [*shape],
         "precision": precision,
+        "split": None if split is None else asdict(split),
     })  # fmt: skip
     command = [sys.executable, "-m", "convscope.engines.footprint", wish]
     try:
@@ -73,11 +76,24 @@ def measure_footprint(
 
 
 def _measure(
-    name: EngineName, path: str, threads: int, shape: Sequence[int], precision: str
+    name: EngineName,
+    path: str,
+    threads: int,
+    shape: Sequence[int],
+    precision: str,
+    split: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    images = np.full(shape, 0.5, np.float32)
+    images, divided = np.full(shape, 0.5, np.float32), None if split is None else Split(**split)
     began = perf_counter()
-    open_engine(name, Path(path), threads=threads, precision=precision)(images)
+    engine = open_split(
+        name,
+        Path(path),
+        threads=threads,
+        batch_size=len(images),
+        split=divided,
+        precision=precision,
+    )
+    engine(images)
     return {"load": perf_counter() - began, "memory": _peak_memory()}
 
 

@@ -1,6 +1,6 @@
 """How fast engines answer, in turn: one busy moment of the machine shall not decide."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, TypeVar
@@ -60,7 +60,7 @@ def noise(card: Card, batch_size: int) -> NDArray[np.float32]:
     return np.random.default_rng(0).standard_normal(shape, np.float32)
 
 
-_Name = TypeVar("_Name", bound=str)
+_Name = TypeVar("_Name", bound=Hashable)
 
 
 def time_engines(

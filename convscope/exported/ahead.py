@@ -48,9 +48,13 @@ class _Opening(Thread):
         _preload_onnxruntime()
         from convscope.errors import ConvscopeError  # noqa: PLC0415 -- beside other imports
         from convscope.exported.classifier import open_classifier  # noqa: PLC0415
+        from convscope.exported.folder import ExportedModel  # noqa: PLC0415
 
         try:
-            self.classifier = open_classifier(self.folder)
+            model = ExportedModel.open(Path(self.folder))
+            if not model.manifest.get("splits"):  # else it depends on how many images there are
+                size = model.default_batch_size
+                self.classifier = open_classifier(model, batch_size=size, spin=False)
         except ConvscopeError:
             return  # which is told where the network is opened next
 

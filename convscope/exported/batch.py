@@ -16,7 +16,6 @@ from convscope.exported.folder import CARD, MANIFEST, ExportedModel, digest_of
 from convscope.exported.of_run import export_of_run, named_export
 from convscope.exported.part_files import PartFiles, open_part_files
 from convscope.exported.part_tables import column_names, count_errors, part_content
-from convscope.exported.predictions import default_batch_size
 from convscope.predictions.answering import answer_batches
 from convscope.predictions.loading import ImageBatches
 from convscope.synonyms import takes_synonyms
@@ -131,10 +130,12 @@ class _Worker:
         self.on_progress(self.files.num_images, self.files.num_images)
 
     def _predict(self, number: int) -> None:
+        size = self.batch_size or self.model.default_batch_size
         if self.classifier is None:
-            self.classifier = open_classifier(self.model, threads=self.threads)
+            self.classifier = open_classifier(
+                self.model, threads=self.threads, batch_size=size, spin=False
+            )
         card, before = self.model.card, self._num_done()
-        size = self.batch_size or default_batch_size(card)
 
         def on_progress(done: int, _total: int) -> None:
             self.on_progress(min(before + done, self.files.num_images), self.files.num_images)

@@ -16,8 +16,8 @@ from convscope.engines import (
     EngineName,
     installed_version,
     is_installed,
-    open_engine,
 )
+from convscope.engines.splits import open_split
 from convscope.errors import ConvscopeError, RequestError, WorkError
 from convscope.exported.folder import ExportedModel
 from convscope.exported.golden import GOLDEN, golden_difference, tolerance
@@ -52,7 +52,12 @@ class Classifier:
 
 
 def open_classifier(
-    folder: str | Path | ExportedModel, *, engine: str = "auto", threads: int | None = None
+    folder: str | Path | ExportedModel,
+    *,
+    engine: str = "auto",
+    threads: int | None = None,
+    batch_size: int = 1,
+    spin: bool = True,
 ) -> Classifier:
     """Open an exported network in an engine.
 
@@ -62,6 +67,10 @@ def open_classifier(
     Args:
         engine: "auto" is the fastest, as measured by `export`, of those that are installed here.
         threads: of the engine; by default as many as there are processors for this process.
+        batch_size: images that will be classified at a time; several are divided as `export` found
+            to be fastest.
+        spin: whether threads may wait for one another at full speed, as where nothing else is to be
+            done: not beside decoding.
 
     Raises RequestError for what is no exported network, was changed, or has no engine here, and
     WorkError where the answers differ.
@@ -72,11 +81,14 @@ def open_classifier(
     verification = _Verification(model, name)
     verification.start()  # reading the file takes as long as the engine needs to open it
     try:
-        opened = open_engine(
+        opened = open_split(
             name,
             model.path / FILES[name],
             threads=threads or default_threads(),
+            batch_size=batch_size,
+            split=model.split(name) if batch_size > 1 else None,
             precision=model.manifest["precision"],
+            spin=spin,
         )
     except ConvscopeError:
         verification.finish()  # a file that was changed is the better reason

@@ -1,6 +1,7 @@
 """The folder of an exported network: what is in it, written whole, read safely."""
 
 import hashlib
+import math
 import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from convscope.atomic import write_atomically
 from convscope.card import Card
 from convscope.engines import FILES, EngineName, files_of
+from convscope.engines.splits import Split
 from convscope.errors import RequestError, WorkError, shell_word
 from convscope.regular_files import open_regular, read_regular
 from convscope.strict import Between, Text, checked, parse_json
@@ -20,6 +22,8 @@ from convscope.words.json_text import to_json
 VERSION = 1
 MANIFEST, CARD = "export.json", "card.json"
 _LARGEST_TEXT = 10_000_000  # bytes of a JSON file
+_PIXELS = 1 << 16  # of a batch; engines are faster with few images, and take less memory
+_MOST_IMAGES = 64  # of a batch
 
 
 class Manifest(TypedDict):
@@ -33,7 +37,8 @@ class Manifest(TypedDict):
         engines: all engines that agreed, the fastest first; none for what PyTorch alone runs.
         formats: what was written; missing where that was ONNX.
         precision: of the numbers that the engine computes with.
-        threads: for which the engines were timed.
+        batch_size, threads: for which the engines were timed.
+        splits: how an engine divides batches, where it is faster so.
         files: the SHA-256 of each file that an engine opens, or that a person takes along.
         weights: the SHA-256 of the run's weights; empty for a network that is of no run.
         made_with: versions of all that made it.
@@ -46,6 +51,8 @@ class Manifest(TypedDict):
     formats: NotRequired[list[str]]
     precision: str
     threads: Annotated[int, Between(1, 1024)]
+    batch_size: NotRequired[Annotated[int, Between(1, 1 << 20)]]
+    splits: NotRequired[dict[str, Split]]
     files: dict[str, str]
     weights: str
     made_with: dict[str, str]
@@ -80,6 +87,20 @@ class ExportedModel:
                 )
             self.verified(name)
         return self.path / FILES[engine]
+
+    @property
+    def default_batch_size(self) -> int:
+        """Images at a time, where nothing else is said: as many as it was exported for.
+
+        At least one of 224x224 pixels, and more that are smaller.
+        """
+        few = max(1, min(_PIXELS // math.prod(self.card.input_size), _MOST_IMAGES))
+        return max(few, self.manifest.get("batch_size", 1))
+
+    def split(self, engine: EngineName) -> Split | None:
+        """How an engine divides batches; None if it takes them whole."""
+        found: Any = self.manifest.get("splits", {}).get(engine)  # as JSON has it
+        return None if found is None else Split(**found)
 
     def verified(self, name: str) -> Path:
         """A file of the manifest, its content as it was exported. Raises RequestError if not."""

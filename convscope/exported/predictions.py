@@ -1,18 +1,13 @@
 """Predictions by an exported network, without PyTorch."""
 
-import math
 from collections.abc import Callable, Iterable
 
-from convscope.card import Card
 from convscope.data.images import ImageLike
 from convscope.exported.ahead import opened_ahead
 from convscope.exported.classifier import open_classifier
 from convscope.exported.folder import ExportedModel
 from convscope.predictions.answering import BatchAnswers, answer_batches
 from convscope.predictions.loading import ImageBatches, find_images
-
-_PIXELS = 1 << 16  # of a batch; engines are faster with few images, and take less memory
-_LARGEST = 64  # images
 
 
 def predict_exported(
@@ -32,15 +27,12 @@ def predict_exported(
     """
     listed, notes = find_images(images)
     card = model.card
-    batch_size = batch_size or default_batch_size(card)
+    batch_size = batch_size or model.default_batch_size
     batches = ImageBatches(listed, card, batch_size, rank=rank, size=size, only_pillow=True)
     with batches:  # which reads the first images while the engine is opened
         ahead = opened_ahead(model.path) if threads is None else None
-        classifier = ahead or open_classifier(model, threads=threads)
+        classifier = ahead or open_classifier(
+            model, threads=threads, batch_size=min(batch_size, len(listed)), spin=False
+        )
         answers = answer_batches(batches, classifier, card, top=top, on_progress=on_progress)
         return answers, notes
-
-
-def default_batch_size(card: Card) -> int:
-    """Images at a time: one of 224x224 pixels, more that are smaller."""
-    return max(1, min(_PIXELS // math.prod(card.input_size), _LARGEST))

@@ -34,15 +34,21 @@ class ServedModel:
         return self.classifier.card
 
 
-def load_model(folder: Path, *, name: str | None, engine: str, threads: int) -> ServedModel:
+def load_model(
+    folder: Path, *, name: str | None, engine: str, threads: int, batch_size: int
+) -> ServedModel:
     """Open an exported network, and compare its answers to a few images with those of its export.
 
-    `name` is by default that of its export, which is read anew.
+    `name` is by default that of its export, which is read anew. Batches of up to `batch_size` are
+    divided as `export` found to be fastest where there is one thread: with several, a single image,
+    of which most batches are, would have one of them alone.
 
     Raises RequestError for what is none or was changed, WorkError where it answers otherwise.
     """
     manifest = read_manifest(folder)
-    classifier = open_classifier(folder, engine=engine, threads=threads)
+    classifier = open_classifier(
+        folder, engine=engine, threads=threads, batch_size=batch_size if threads == 1 else 1
+    )
     check_golden(classifier)
     return ServedModel(
         name=name or classifier.model.manifest["name"],

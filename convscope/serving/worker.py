@@ -91,6 +91,7 @@ class Worker:
             name=settings.name,
             engine=settings.engine,
             threads=settings.num_threads,
+            batch_size=settings.max_batch_size,
         )
 
     async def _serve(self, listening: socket.socket, when_ready: Callable[[], None]) -> None:

@@ -19,9 +19,8 @@ from convscope.conversion import bf16
 from convscope.conversion.bf16 import BF16_TOLERANCE
 from convscope.conversion.network_graph import exportable, network_graph
 from convscope.conversion.parity import difference
-from convscope.engines import is_installed, open_engine
+from convscope.engines import is_installed, open_engine, splits
 from convscope.errors import RequestError, WorkError
-from convscope.exported import classifier
 from convscope.exported.folder import ExportedModel
 from convscope.zoo import create_model, default_input
 
@@ -144,17 +143,17 @@ def test_predict_asks_the_engine_for_it(tmp_path, images, monkeypatch):
     assert ExportedModel.open(tmp_path / "out").manifest["precision"] == "bf16"
     asked = []
 
-    def opened(name, model, *, threads, precision):
-        asked.append((name, precision))
-        return open_engine(name, model, threads=threads, precision=precision)
+    def opened(name, model, **settings):
+        asked.append((name, settings["precision"]))
+        return open_engine(name, model, **settings)
 
-    monkeypatch.setattr(classifier, "open_engine", opened)
+    monkeypatch.setattr(splits, "open_engine", opened)
     found = convscope.predict(tmp_path / "out", [str(images / "light" / "0.png")])
     assert found.labels == ["light"]
     assert asked == [("openvino", "bf16")]
 
 
-def backwards(name, path, *, threads, precision="float32"):
+def backwards(name, path, *, threads, precision="float32", **_):
     """An engine that takes each class for the other in bfloat16."""
     engine = open_engine(name, path, threads=threads)
     return lambda batch: engine(batch)[:, ::-1].copy() if precision == "bf16" else engine(batch)
@@ -163,7 +162,7 @@ def backwards(name, path, *, threads, precision="float32"):
 def off_by(share):
     """An engine whose outputs in bfloat16 are off by a share of the largest."""
 
-    def opened(name, path, *, threads, precision="float32"):
+    def opened(name, path, *, threads, precision="float32", **_):
         engine = open_engine(name, path, threads=threads)
 
         def run(images):

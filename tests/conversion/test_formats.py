@@ -165,8 +165,8 @@ def test_a_format_that_was_asked_for_must_agree(tmp_path, monkeypatch):
     if not is_installed("openvino"):
         pytest.skip("OpenVINO is not installed")
 
-    def open_wrongly(name, path, *, threads):
-        engine = open_engine(name, path, threads=threads)
+    def open_wrongly(name, path, **settings):
+        engine = open_engine(name, path, **settings)
         return (lambda images: engine(images) + 1) if name == "openvino" else engine
 
     monkeypatch.setattr("convscope.conversion.candidates.open_engine", open_wrongly)

@@ -172,8 +172,8 @@ def test_where_that_does_not_help_nothing_is_written(broken, images, tmp_path, m
 
 
 def test_an_engine_that_loses_accuracy_is_not_kept(plain, tmp_path, monkeypatch):
-    def open_wrongly(name, path, *, threads):
-        engine = open_engine(name, path, threads=threads)
+    def open_wrongly(name, path, **settings):
+        engine = open_engine(name, path, **settings)
         return lambda batch: engine(batch)[:, ::-1].copy()
 
     monkeypatch.setattr(int8, "mend", lambda *_, **__: costly_layers.Layers())
