@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from convscope.conversion.divergence import first_divergence
 from convscope.conversion.draft import MODEL_FILE, Draft
 from convscope.conversion.engine_files import write_engine_file
-from convscope.conversion.parity import RTOL, FileDifferences, Parity, difference, measure_parity
+from convscope.conversion.parity import FileDifferences, Parity, difference, measure_parity
 from convscope.conversion.rounding import Rounding
 from convscope.engines import (
     ENGINES,
@@ -119,8 +119,14 @@ def try_engines(names: Sequence[EngineName], draft: Draft, *, batch_size: int) -
             )
             candidate = _compared(name, draft, runner, of_images)
             if not candidate.problem:
+                assert candidate.parity is not None  # it was compared
                 split, runners[name] = fastest_split(
-                    name, path, runner, draft, batch_size=batch_size
+                    name,
+                    path,
+                    runner,
+                    draft,
+                    batch_size=batch_size,
+                    tolerance=candidate.parity.tolerance,
                 )
                 if split is not None:
                     footprint = measure_footprint(
@@ -143,7 +149,7 @@ def fastest_split(
     draft: Draft,
     *,
     batch_size: int,
-    tolerance: float = RTOL,
+    tolerance: float,
 ) -> tuple[Split | None, Engine]:
     """How an engine computes a batch fastest, and the engine that does it so.
 

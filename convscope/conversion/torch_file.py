@@ -9,7 +9,7 @@ import torch
 from convscope.conversion.draft import Draft
 from convscope.conversion.exporter_errors import not_exported
 from convscope.conversion.network_graph import Logits, batch_dimension
-from convscope.conversion.parity import RTOL, Parity, measure_parity
+from convscope.conversion.parity import Parity, measure_parity
 from convscope.engines import Batch, Engine
 from convscope.errors import NetworkError, WorkError
 
@@ -41,7 +41,8 @@ def write_torch_file(draft: Draft) -> Parity:
     if not parity.holds:
         raise WorkError(
             f"{TORCH_FILE}, read back, answers differently than the network: by "
-            f"{parity.logits:.1e} of its largest output (allowed: {RTOL:.0e}). Nothing was written."
+            f"{parity.logits:.1e} of its largest output (allowed: {parity.tolerance:.0e}). "
+            "Nothing was written."
         )
     return parity
 

@@ -1,5 +1,7 @@
 """How exactly an exported network agrees: PyTorch is asked once, however many engines there are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -71,6 +73,58 @@ def test_a_difference_is_measured_against_the_largest_output(reference):
     assert 0.1 / (largest + 0.1) < parity.logits
     smallest = min(np.abs(expected).max() for _, expected in reference.batches)
     assert parity.logits < 0.11 / smallest + 1e-6
+
+
+class Cancelling(nn.Module):
+    """Sums whose large terms cancel: in float32 little but rounding would be left of small ones."""
+
+    def __init__(self, size):
+        super().__init__()
+        torch.manual_seed(0)
+        self.size = size
+        self.weight = nn.Parameter(0.001 * torch.randn(3 * 12 * 12, 3))
+
+    def forward(self, x):
+        x = torch.flatten(x, 1)
+        plus, minus = (x + self.size) @ self.weight, (x - self.size) @ self.weight
+        return plus + minus
+
+
+@pytest.fixture(scope="module")
+def cancelling():
+    return Reference.of(Cancelling(1e3).eval(), CARD, read_samples(CARD))
+
+
+def test_an_engine_may_round_as_pytorch_does_where_the_network_magnifies_it(cancelling):
+    assert 1e-4 < cancelling.rounding < 2e-3
+
+    def exact(images):
+        with torch.inference_mode():
+            return Cancelling(1e3).double()(torch.from_numpy(images).double()).float().numpy()
+
+    parity = measure_parity(cancelling, exact)
+    assert parity.holds
+    assert 1e-4 < parity.logits <= parity.tolerance == pytest.approx(3 * cancelling.rounding)
+    wrong = measure_parity(cancelling, lambda images: exact(images) * (1 + 5 * cancelling.rounding))
+    assert not wrong.holds
+    strict = measure_parity(cancelling, exact, tolerance=1e-4)  # as it was asked for
+    assert not strict.holds
+
+
+def test_elsewhere_it_may_not(reference):
+    assert reference.rounding < 1e-6
+    exact = engine_of(reference.net)
+    parity = measure_parity(reference, lambda images: exact(images) * np.float32(1.0003))
+    assert not parity.holds
+    assert parity.tolerance == 1e-4
+
+
+def test_a_network_that_does_not_compute_in_float64_has_no_such_allowance(reference):
+    class InFloat(nn.Module):
+        def forward(self, x):
+            return torch.flatten(x, 1) @ torch.ones(3 * 12 * 12, 3)
+
+    assert replace(reference, net=InFloat()).rounding == 0
 
 
 def test_bytes_of_images_are_measured_in_levels(reference):
