@@ -11,10 +11,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from convscope.attribution.gating import gated_signal
 from convscope.attribution.gradient_rule import (
     gradient,
     is_piecewise_linear,
-    scale_of_batch_norm,
 )
 from convscope.attribution.steps import Step, Tape
 from convscope.errors import RequestError
@@ -39,7 +39,7 @@ class RelevanceRules:
 
     Functions of single units that map 0 to 0 (ReLU, tanh, GELU, dropout) hand on what they get, and
     so does local response normalization, whose divisor counts as a constant. Max pooling gives all
-    to the largest unit.
+    to the largest unit. Of a gate and what it multiplies, the latter gets all: see `gating`.
     """
 
     def __init__(self, tape: Tape, rule: LrpRule) -> None:
@@ -57,6 +57,9 @@ class RelevanceRules:
             return self._unchanged(step, relevance)
         if step.kind in _WINNERS or get_kind(step.kind).rule in ("move", "cast"):
             return step.pull_back(relevance)
+        signal = gated_signal(step, self._tape)
+        if signal is not None:
+            return {signal: relevance}
         if not is_piecewise_linear(step):
             raise RequestError(
                 f"LRP has no rule for {step.kind} ({step.operation.name}). Methods that take any "
@@ -93,7 +96,7 @@ class RelevanceRules:
         if norm is None:
             return None
         folded = self._tape.step(norm)
-        scale = scale_of_batch_norm(folded)
+        scale = folded.norm_scale
         return None if scale is None else (scale, folded.output)
 
 
@@ -107,7 +110,7 @@ def folded_norms(tape: Tape) -> Mapping[str, str]:
         readers = tape.users[name]
         if operation.kind in _CONVOLUTIONS and len(readers) == 1:
             norm = tape.operations[readers[0]]
-            if norm.kind == "batch_norm" and scale_of_batch_norm(tape.step(norm.name)) is not None:
+            if norm.kind == "batch_norm" and tape.step(norm.name).norm_scale is not None:
                 folded[name] = norm.name
     return folded
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from convscope.attribution.pixel_methods import gradient_x_input, relevance
 from convscope.errors import RequestError
 from tests.attribution.networks import (
     Chain,
-    Curved,
     Dense,
     Residual,
     image,
@@ -94,8 +94,50 @@ def test_a_transposed_convolution_is_folded_by_its_groups(rule):
     assert abs(found - expected).max() < 1e-5 * abs(expected).max()
 
 
+class Gated(nn.Module):
+    """Squeeze-and-excitation; with `held`, its gate is a constant."""
+
+    def __init__(self, gate, held=None):
+        super().__init__()
+        self.conv, self.gate, self.held = nn.Conv2d(3, 5, 3), gate, held
+        self.squeeze, self.excite = nn.Linear(5, 3), nn.Linear(3, 5)
+        self.fc = nn.Linear(5, 4)
+
+    def forward(self, x):
+        x = F.relu(self.conv(x))
+        gate = self.held
+        if gate is None:
+            gate = self.gate(self.excite(F.relu(self.squeeze(x.mean((2, 3))))))[..., None, None]
+        return self.fc((x * gate).mean((2, 3)))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("gate", [torch.sigmoid, F.hardsigmoid])
+def test_a_gate_counts_as_a_constant(rule, gate):
+    """The map is that of the same network with the numbers of the gate in place of it."""
+    net = randomize(Gated(gate))
+    x = image()
+    hidden = F.relu(net.conv(x)).mean((2, 3))
+    held = gate(net.excite(F.relu(net.squeeze(hidden))))[..., None, None]
+    same = Gated(gate, held).double()
+    same.load_state_dict(net.state_dict())
+    found, expected = relevance(subject_of(net, x), rule), relevance(subject_of(same, x), rule)
+    assert abs(found.values - expected.values).max() < 1e-5 * abs(expected.values).max()
+    assert abs(found.shares.rest) < 1e-9
+    assert found.shares.map == pytest.approx(expected.shares.map, rel=1e-5)
+
+
+class Squared(nn.Sequential):
+    """A product of two results of which none is a gate."""
+
+    def forward(self, x):
+        x = self[0](x)
+        return self[1]((x * x.flip(1)).mean((2, 3)))
+
+
 def test_an_operation_without_a_rule_is_refused_by_name():
-    subject = subject_of(randomize(Curved()), image())
+    net = randomize(Squared(nn.Conv2d(3, 5, 3), nn.Linear(5, 4)))
+    subject = subject_of(net, image())
     with pytest.raises(RequestError, match=r"LRP has no rule for mul .*integrated-gradients"):
         relevance(subject, "composite")
 
