@@ -12,32 +12,36 @@ _TOLERANCE = 1e-3  # of a sum of probabilities, in half precision too
 
 
 @contextmanager
-def inference_mode(net: nn.Module) -> Generator[None]:
-    """Run in eval mode without gradients; every module's mode is restored afterwards."""
+def eval_mode(net: nn.Module) -> Generator[None]:
+    """Run in eval mode; every module's mode is restored afterwards."""
     modes = {module: module.training for module in net.modules()}
     try:
-        net.eval()
-        with torch.inference_mode():
-            yield
+        if any(modes.values()):
+            net.eval()
+        yield
     finally:
         for module, mode in modes.items():
-            module.training = mode
+            if module.training != mode:  # setting an attribute of a module is slow
+                module.training = mode
+
+
+@contextmanager
+def inference_mode(net: nn.Module) -> Generator[None]:
+    """Run in eval mode without gradients; every module's mode is restored afterwards."""
+    with eval_mode(net), torch.inference_mode():
+        yield
 
 
 @contextmanager
 def eval_with_gradients(net: nn.Module, *, of_weights: bool) -> Generator[None]:
     """Run in eval mode with gradients, by every weight or by none; all is as before afterwards."""
-    modes = {module: module.training for module in net.modules()}
     wants = {parameter: parameter.requires_grad for parameter in net.parameters()}
     try:
-        net.eval()
         for parameter in wants:
             parameter.requires_grad_(of_weights)
-        with torch.inference_mode(mode=False), torch.enable_grad():
+        with eval_mode(net), torch.inference_mode(mode=False), torch.enable_grad():
             yield
     finally:
-        for module, mode in modes.items():
-            module.training = mode
         for parameter, wanted in wants.items():
             parameter.requires_grad_(wanted)
 

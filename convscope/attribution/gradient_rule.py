@@ -57,7 +57,7 @@ def _linear(step: Step, quantity: Tensor) -> Mapping[str, Tensor] | None:
 
 def _batch_norm(step: Step, quantity: Tensor) -> Mapping[str, Tensor] | None:
     (name,) = step.operands
-    found = scale_of_batch_norm(step)
+    found = step.norm_scale
     return None if found is None else {name: quantity * found}
 
 
@@ -77,19 +77,9 @@ _FAST = {
 }
 
 
-def scale_of_batch_norm(step: Step) -> Tensor | None:
-    """By what batch norm multiplies each channel, (1, c, 1, 1); None where it uses its batch's."""
-    if step.argument("training", default=False) or step.argument("running_var") is None:
-        return None
-    variance, weight = step.argument("running_var"), step.argument("weight")
-    scale = (variance + step.argument("eps", 1e-5)).rsqrt()
-    scale = scale if weight is None else scale * weight
-    return scale.detach().reshape(1, -1, *(1,) * (step.output.ndim - 2))
-
-
 def shift_of_batch_norm(step: Step) -> Tensor | None:
     """What batch norm adds to each channel, (c,); None where it uses its batch's statistics."""
-    scale = scale_of_batch_norm(step)
+    scale = step.norm_scale
     if scale is None:
         return None
     bias = step.argument("bias")
@@ -162,7 +152,7 @@ def is_homogeneous(step: Step) -> bool:
 
 def is_piecewise_linear(step: Step) -> bool:
     """Whether the result is linear around the operands, up to a constant."""
-    if step.kind == "batch_norm" and scale_of_batch_norm(step) is None:
+    if step.kind == "batch_norm" and step.norm_scale is None:
         return False
     return is_homogeneous(step) or step.kind in _AFFINE or step.kind in _SUMS
 

@@ -38,6 +38,20 @@ class Step:
         value = self.operation.arguments.get(name, default)
         return self.values[value.name] if isinstance(value, Source) else value
 
+    @cached_property
+    def norm_scale(self) -> Tensor | None:
+        """Of batch norm: by what it multiplies each channel, (1, c, 1, 1); None where it uses its
+        batch's statistics, or is none.
+        """
+        if self.kind != "batch_norm" or self.argument("training", default=False):
+            return None
+        variance, weight = self.argument("running_var"), self.argument("weight")
+        if variance is None:
+            return None
+        scale = (variance + self.argument("eps", 1e-5)).rsqrt()
+        scale = scale if weight is None else scale * weight
+        return scale.detach().reshape(1, -1, *(1,) * (self.output.ndim - 2))
+
     def reading(self, replacements: Mapping[str, Tensor]) -> "Step":
         """The same operation on other tensors, by name."""
         operands = {name: replacements.get(name, own) for name, own in self.operands.items()}
@@ -92,14 +106,17 @@ class Tape:
         self.values = {**done.state, **done.results}
         self.output = done.output
         self.operations = {op.name: op for op in done.operations if op.operands}
+        self._steps: dict[str, Step] = {}
 
     def __contains__(self, name: str) -> bool:
         return name == IMAGE or name in self.operations
 
     def step(self, name: str) -> Step:
-        operation = self.operations[name]
-        operands = {each: self.values[each].detach() for each in operation.operands}
-        return Step(operation, operands, self.values[name].detach(), self.values)
+        if name not in self._steps:
+            operation = self.operations[name]
+            operands = {each: self.values[each].detach() for each in operation.operands}
+            self._steps[name] = Step(operation, operands, self.values[name].detach(), self.values)
+        return self._steps[name]
 
     @cached_property
     def users(self) -> Mapping[str, Sequence[str]]:

@@ -13,7 +13,7 @@ from convscope.card import Card
 from convscope.errors import RequestError
 from convscope.forward import call_network, like_parameters
 from convscope.gradients import contiguous_gradients
-from convscope.inference import inference_mode
+from convscope.inference import eval_mode, inference_mode
 from convscope.recording import run_once
 from convscope.recording.wrappers import eager, unwrapped
 
@@ -109,11 +109,5 @@ def batch_size(images: Tensor) -> int:
 @contextmanager
 def differentiable(net: nn.Module) -> Generator[None]:
     """Run in eval mode with gradients; every module's mode is restored afterwards."""
-    modes = {module: module.training for module in net.modules()}
-    try:
-        net.eval()
-        with torch.inference_mode(mode=False), torch.enable_grad(), eager(net):
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with eval_mode(net), torch.inference_mode(mode=False), torch.enable_grad(), eager(net):
+        yield

@@ -13,7 +13,7 @@ from convscope.attribution.methods import MethodName, MethodOptions
 from convscope.attribution.saving import check_output
 from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
-from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt, OwnCode, Trust
+from convscope.cli.options import NAMES, SEVERAL, Flag, Int, Json, OptionalInt, OwnCode, Trust
 from convscope.device import keep_freed_memory
 from convscope.errors import RequestError, shell_word
 from convscope.models import named_weights, open_model
@@ -26,7 +26,7 @@ def attribute(
     run: str,
     /,
     *images: str,
-    method: Annotated[tuple[MethodName | Literal["all"], ...], SEVERAL] = (),
+    method: Annotated[tuple[MethodName | Literal["all"], ...], NAMES] = (),
     target: str | None = None,
     instead_of: str | None = None,
     layer: str | None = None,

@@ -167,4 +167,5 @@ def _parts(one: LevelFilter, lower: Level | None) -> str:
     if one.parts is None or lower is None:
         return "pixels"
     amounts = [(k, one.parts.share(one.parts.added[k])) for k in one.parts.strongest(3)]
-    return ", ".join(f"{k} {share:+.0%}" for k, share in amounts if share is not None)
+    spread = f" (half from {one.parts.half})" if one.parts.half > len(amounts) else ""
+    return ", ".join(f"{k} {share:+.0%}" for k, share in amounts if share is not None) + spread

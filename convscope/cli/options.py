@@ -152,9 +152,17 @@ Std = Annotated[
     Parameter(help="Of such weights: standard deviation per channel of pixels scaled to 0..1."),
 ]
 
+
+def _names(_hint: Any, tokens: Sequence[Token]) -> tuple[str, ...]:
+    return tuple(name for token in tokens for name in token.value.split(",") if name)
+
+
+NAMES = Parameter(converter=_names, consume_multiple=True, negative="", show_default=False)
+"""For one name or several, with commas or spaces between them; what is named checks them."""
 Layers = Annotated[
     tuple[str, ...],
     Parameter(
+        converter=_names,
         consume_multiple=True,
         negative="",
         show_default=False,

@@ -11,7 +11,7 @@ from convscope.atomic import write_atomically
 from convscope.cli.batch_progress import batch_progress
 from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
-from convscope.cli.options import DataDir, Int, Json, PretrainedWeights, Published, Trust
+from convscope.cli.options import DataDir, Int, Json, Layers, PretrainedWeights, Published, Trust
 from convscope.errors import RequestError, shell_word
 from convscope.words.screen import Screen, cell
 
@@ -28,7 +28,7 @@ def redundancy(
     /,
     *,
     out: Annotated[Path | None, Parameter(alias="-o")] = None,
-    layers: str | None = None,
+    layers: Layers = (),
     split: Literal["train", "val", "test"] | None = None,
     max_images: Int = 2000,
     weights: PretrainedWeights = None,
@@ -48,7 +48,8 @@ def redundancy(
     out
         A page (.html) with a picture of every two maps of each layer.
     layers
-        Layers whose maps are compared, with commas; by default all convolutions.
+        Layers whose maps are compared, by the names of explain --list-layers; by default all
+        convolutions.
     split
         The split of the data; by default the test split, or all images if there is none.
     max_images
@@ -66,7 +67,7 @@ def redundancy(
         result = measure(
             run,
             data,
-            layers=[name.strip() for name in layers.split(",")] if layers else None,
+            layers=layers or None,
             split=split,
             max_images=max_images,
             weights=weights,
@@ -118,8 +119,9 @@ def _print(screen: Screen, result: "Redundancy") -> None:
 
 
 def _pairs(layer: "LayerRedundancy") -> str:
+    nearest = [] if layer.most_similar is None else [layer.most_similar]
     return ", ".join(
         f"{pair.first} and {pair.second}: {pair.correlation:.3f} ({pair.low:.3f} to "
         f"{pair.high:.3f})"
-        for pair in layer.pairs[:_PAIRS]
+        for pair in layer.pairs[:_PAIRS] or nearest
     )

@@ -29,7 +29,8 @@ _LEGEND = (
         "follow a link, to mark its lines and its parts."
     ),
     (
-        "The small picture of a part is that filter's own; the grid beside it, where the layer "
+        "The small picture of a part is that filter's own, or, with a dashed edge, the strongest "
+        "patch of one that is not on the page; the grid beside it, where the layer "
         "reads it directly, the weights for it. Weights are white at 0, blue above, orange below, "
         "darkest at the filter's largest; of three color channels, colors around gray. A computed "
         "picture is the one that gradient ascent found to excite the filter most. Stripes lie "
@@ -50,6 +51,7 @@ def to_page(result: HierarchyResult) -> str:
         for number, level in enumerate(result.levels)
         for one in level.filters
     }
+    thumbs = {**_thumbs_of_parts(result), **thumbs}
     rules = "".join(
         f".t{number}-{filter_}{{background-image:url({url})}}"
         for (number, filter_), url in thumbs.items()
@@ -183,9 +185,14 @@ def _parts(result: HierarchyResult, number: int, one: LevelFilter, parts: Parts)
     rest.append(f"bias {_share(parts, parts.bias)}")
     if abs(parts.share(parts.rest) or 0) > _SMALL:
         rest.append(f"not divided {_share(parts, parts.rest)}")
+    spread = (
+        f" Half of all amounts, signs aside, come from {parts.half} filters."
+        if parts.half > SHOWN_PARTS
+        else ""
+    )
     return (
         f'<ol class="parts" aria-label="Made of">{rows}</ol>'
-        f"<p>{escape_html(', '.join(rest))}. Value {parts.value:.3g}.</p>"
+        f"<p>{escape_html(', '.join(rest))}. Value {parts.value:.3g}.{spread}</p>"
     )
 
 
@@ -197,7 +204,7 @@ def _part(
     drawn = "" if kernel is None else _image(kernel, 24, f"weights for {name} {filter_}")
     text = f"<b>{filter_}</b>{drawn}<em{sign}>{share}</em>"
     if not is_shown:
-        return f'<li><span class="part"><i></i>{text}</span></li>'
+        return f'<li><span class="part"><i class="t{level}-{filter_}"></i>{text}</span></li>'
     label = escape_html(f"{name} {filter_}, {share}")
     return (
         f'<li><a class="part" href="#f{level}-{filter_}" aria-label="{label}">'
@@ -210,6 +217,19 @@ def _share(parts: Parts, amount: float) -> str:
     share = parts.share(amount)
     text = f"{amount:+.3g}" if share is None else f"{share:+.0%}"
     return text.replace("-", "\u2212")
+
+
+def _thumbs_of_parts(result: HierarchyResult) -> dict[tuple[int, int], str]:
+    """The strongest patch of each filter that is named as a part, by its level and number."""
+    found: dict[tuple[int, int], str] = {}
+    for number, level in enumerate(result.levels[1:]):
+        named = {k for one in level.filters if one.parts for k in one.parts.strongest(SHOWN_PARTS)}
+        filters = result.levels[number].layer.filters
+        some = [k for k in sorted(named) if filters[k].patches]
+        images = result.patches.pixels([filters[k].patches[0] for k in some])
+        for k, (pixels, outside) in zip(some, images, strict=True):
+            found[number, k] = data_url(raster(Tile(pixels, "", outside=outside), 2 * _THUMB))
+    return found
 
 
 def _thumb(result: HierarchyResult, one: LevelFilter) -> str:

@@ -54,10 +54,22 @@ class Parts:
         order = sorted(range(len(self.added)), key=lambda k: (-abs(self.added[k]), k))
         return [k for k in order[:count] if self.added[k]]
 
+    @property
+    def half(self) -> int:
+        """How few filters have half of all amounts, whatever their signs: 1 if one has it alone.
+
+        The larger it is, the less one learns of the value from a few filters.
+        """
+        amounts = np.sort(np.abs(np.array(self.added, np.float64)))[::-1]
+        if not amounts.any():
+            return 0
+        return int(np.searchsorted(amounts.cumsum(), amounts.sum() / 2) + 1)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "layer": self.layer,
             "patches": self.num_patches,
+            "half": self.half,
             "value": self.value,
             "bias": self.bias,
             "rest": self.rest,

@@ -89,8 +89,18 @@ class LayerRedundancy:
     def pairs(self) -> list[Pair]:
         """Every two maps that correlate so, as equals or as negatives, the most similar first."""
         found = np.argwhere(np.triu(np.abs(self.correlation) >= CORRELATED, 1))
-        if not len(found):
-            return []
+        return self._pairs(found) if len(found) else []
+
+    @cached_property
+    def most_similar(self) -> Pair | None:
+        """The two maps with the largest correlation in magnitude; None of a single map."""
+        magnitudes = np.triu(np.abs(self.correlation), 1)
+        if not magnitudes.any():
+            return None
+        return self._pairs(np.argwhere(magnitudes == magnitudes.max())[:1])[0]
+
+    def _pairs(self, found: NDArray[np.int64]) -> list[Pair]:
+        """The pairs at (n, 2) numbers of maps, the most similar first."""
         a, b = found.T
         value = self.correlation[a, b]
         parts = np.stack(
@@ -143,4 +153,5 @@ class LayerRedundancy:
             "effective_rank": self.rank,
             "effective_rank_interval": self.rank_interval,
             "pairs": [vars(pair) for pair in self.pairs[:_SHOWN]],
+            "most_similar": None if self.most_similar is None else vars(self.most_similar),
         }

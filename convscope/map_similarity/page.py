@@ -58,7 +58,7 @@ def _section(layer: LayerRedundancy) -> str:
     caption = (
         "Every two maps: below the diagonal their correlation, above it their linear CKA, which "
         "also counts a pattern as the same that lies elsewhere. Twins are side by side, dead maps "
-        f"last; order: {', '.join(map(str, order))}."
+        f"last; order: {_as_ranges(order)}."
     )
     name = escape_html(layer.name)
     alt = f"Similarity of the {len(layer)} maps of {name}"
@@ -73,10 +73,31 @@ def _section(layer: LayerRedundancy) -> str:
 def _facts(layer: LayerRedundancy) -> str:
     dead = ", ".join(map(str, layer.dead)) or "none"
     groups = "; ".join(", ".join(map(str, group)) for group in layer.groups) or "none"
+    nearest = layer.most_similar
+    most = (
+        ""
+        if nearest is None or layer.pairs
+        else (
+            f"<dt>most similar maps</dt><dd>{nearest.first} and {nearest.second}: correlation "
+            f"{nearest.correlation:.2f} (95% interval {nearest.low:.2f} to {nearest.high:.2f})</dd>"
+        )
+    )
     return (
         f"<dl><dt>effective rank</dt><dd>{_rank(layer)} of {len(layer)}</dd><dt>dead maps</dt>"
-        f"<dd>{dead}</dd><dt>groups of twins</dt><dd>{groups}</dd></dl>"
+        f"<dd>{dead}</dd><dt>groups of twins</dt><dd>{groups}</dd>{most}</dl>"
     )
+
+
+def _as_ranges(order: list[int]) -> str:
+    """Numbers with "to" for three and more in a row: "4, 7, 0 to 3"."""
+    runs: list[list[int]] = []
+    for number in order:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    texts = (f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    return ", ".join(texts)
 
 
 def _pairs(pairs: list[Pair]) -> str:

@@ -101,6 +101,17 @@ def test_every_value_is_the_sum_of_its_parts(found):
             )
 
 
+def test_half_of_the_amounts_is_counted_by_the_largest():
+    def half(*added):
+        return Parts("conv1", 1, 1.0, added, 0.0, 0.0).half
+
+    assert half(0.0, 8.0, 0.0) == 1
+    assert half(1.0, -1.0, 1.0, -1.0) == 2
+    assert half(-5.0, 1.0, 1.0, 1.0) == 1
+    assert half(*[1.0] * 9) == 5
+    assert half(0.0, 0.0) == 0
+
+
 def test_the_page_links_each_filter_with_its_parts_and_needs_nothing_else(tmp_path, found):
     page, data = tmp_path / "page.html", tmp_path / "page.json"
     for output in (page, data):

@@ -69,6 +69,8 @@ def test_the_planted_twins_and_the_dead_filter_are_found_and_no_others(planted: 
         assert pair.alignment == pytest.approx(1, abs=1e-9)
         assert pair.cosine == pytest.approx(1, abs=1e-6)
         assert pair.is_sure
+    assert layer.most_similar is not None
+    assert abs(layer.most_similar.correlation) == pytest.approx(abs(layer.pairs[0].correlation))
 
 
 def test_alignment_sees_a_pattern_one_pixel_aside_and_correlation_does_not(

@@ -68,14 +68,15 @@ def _peak(one: ActivationMap) -> float:
 def _tile(result: MapsResult, one: ActivationMap, peak: float) -> Tile:
     score = _SCORES[result.rank]
     ranked = f"{score}{one.score:.3g}" if score else ""
+    is_one = one.values.size == 1
     lines = [
-        f"largest {one.largest:.3g}",
-        f"mean {one.mean:.3g}",
-        f"{one.active:.0%} above 0",
+        f"value {one.mean:.3g}" if is_one else f"largest {one.largest:.3g}",
+        "" if is_one else f"mean {one.mean:.3g}",
+        "" if is_one else f"{one.active:.0%} above 0",
     ]
     return Tile(
         colorize(one.values / peak),
         f"map {one.channel}",
         tuple(filter(None, [ranked, *lines])),
-        alt=f"Map {one.channel}: largest {one.largest:.3g}, mean {one.mean:.3g}",
+        alt=f"Map {one.channel}: {', '.join(filter(None, lines[:2]))}",
     )
