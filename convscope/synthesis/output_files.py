@@ -18,6 +18,7 @@ from convscope.words.html_page import html_page
 
 _CELL = 160  # pixels of a cell at least, by whole enlargements
 _GAP, _FONT, _LINE = 10, 13, 17
+_SMALLEST, _LARGEST = 168, 336  # pixels of the screen across a picture of the page
 
 
 def check_path(path: str | Path | None) -> Path | None:
@@ -50,9 +51,14 @@ def save_pictures(
 def _page(title: str, about: Sequence[str], rows: Sequence[Sequence[Panel]]) -> str:
     style = files("convscope.synthesis").joinpath("page.css").read_text("utf-8")
     header = "".join(f"<p>{escape_html(text)}</p>" for text in about if text)
+    sides = [max(panel.pixels.shape) for row in rows for panel in row if panel.pixels is not None]
+    side = min(max([_SMALLEST, *sides]), _LARGEST)
     groups = "".join(f'<div class="group">{"".join(map(_figure, panels))}</div>' for panels in rows)
     return html_page(
-        title=title, style=style, header=header, main=f'<div class="groups">{groups}</div>'
+        title=title,
+        style=style,
+        header=header,
+        main=f'<div class="groups" style="--side:{side}px">{groups}</div>',
     )
 
 

@@ -76,7 +76,7 @@ class SynthesizedPicture:
         if self.best is not None and self.best.pixels is not None:
             best = self.best
             lines = [f"best of {best.num_images:,}: {best.value:.3g}", best.name]
-            panels.append(Panel(best.pixels, Caption(best.label, lines)))
+            panels.append(Panel(best.pixels, Caption(f"image of {best.label}", lines)))
         return panels
 
 

@@ -20,7 +20,7 @@ def page(result: EmbeddingResult) -> str:
     """The page as HTML."""
     folder = files("convscope.features.embedding")
     style, script = (folder.joinpath(f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    title = f"{result.data} at {result.layer} of {result.model}"
+    title = f"Map of images at {result.layer} of {result.model}"
     lines = "".join(f"<p>{escape_html(line)}</p>" for line in result.lines)
     rows = "".join(_neighbors(result, each) for each in result.neighbors)
     section = f"<section><h2>Nearest images</h2>{rows}</section>" if rows else ""
