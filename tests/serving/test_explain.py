@@ -65,7 +65,7 @@ def test_a_wrong_request_is_refused_by_name(explaining, query, message):
 
 def test_an_image_of_too_many_pixels_is_not_decoded(explaining):
     run, _ = explaining
-    model = load_model(run / "exported", name=None, engine="onnxruntime", threads=1)
+    model = load_model(run / "exported", name=None, engine="onnxruntime", threads=1, batch_size=1)
     explain = Explainer(run, max_pixels=1000)
     assert explain(photograph(20, 20), model, None, "grad-cam")["heat_map"]
     with pytest.raises(Refusal, match="2,400 pixels; more than 1,000") as refused:
