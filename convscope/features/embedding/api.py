@@ -1,6 +1,7 @@
 """`embed`: a map of images by what a layer makes of them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from convscope.errors import RequestError
 from convscope.evaluation.opening import open_trained
 from convscope.evaluation.selection import DataRequest
 from convscope.features.embedding.output import check_output, write_map
-from convscope.features.embedding.projection import check_method, project
+from convscope.features.embedding.projection import Method, check_method, project
 from convscope.features.embedding.result import EmbeddingResult, Neighbors
 from convscope.features.embedding.trust import measure_trust, nearest_images
 from convscope.features.image_set import ImageSet, open_images
@@ -115,18 +116,44 @@ def embed(
         images = open_images(
             opened, data, request, on_progress=partial(on_progress, "Reading images")
         )
-        indices = spread(images.indices, max_images)
-        if len(indices) < _FEWEST:
-            raise RequestError(f"A map needs {_FEWEST} images; there are {len(indices)}.")
-        features = pooled_features(
-            layer_pass, images.loaded.batch_source, indices, keep_pixels=True,
-            on_progress=partial(on_progress, "Computing features"),
-        )  # fmt: skip
+        result, features = draw_map(
+            opened,
+            layer_pass,
+            images,
+            method=chosen,
+            max_images=max_images,
+            seed=seed,
+            on_progress=on_progress,
+        )
         neighbors = _neighbors(layer_pass, queries, features, num_nearest, opened.card)
+    result = replace(result, neighbors=neighbors)
+    if target is not None:
+        write_map(result, target)
+    return result
+
+
+def draw_map(
+    opened: OpenedModel,
+    layer_pass: LayerPass,
+    images: ImageSet,
+    *,
+    method: Method,
+    max_images: int,
+    seed: int,
+    on_progress: ActivityProgress,
+) -> tuple[EmbeddingResult, PooledFeatures]:
+    """The map of an open network at the first layer of a pass, and the vectors it is made of."""
+    indices = spread(images.indices, max_images)
+    if len(indices) < _FEWEST:
+        raise RequestError(f"A map needs {_FEWEST} images; there are {len(indices)}.")
+    features = pooled_features(
+        layer_pass, images.loaded.batch_source, indices, keep_pixels=True,
+        on_progress=partial(on_progress, "Computing features"),
+    )  # fmt: skip
     name = layer_pass.layers[0].name
     vectors = features.vectors[name]
     on_progress("Drawing the map", 0, 1)
-    points, about = project(vectors, chosen, seed=seed)
+    points, about = project(vectors, method, seed=seed)
     labels = np.asarray(images.loaded.dataset.labels[indices], np.int64)
     result = EmbeddingResult(
         model=opened.name,
@@ -134,7 +161,7 @@ def embed(
         num_all=len(images.indices),
         layer=name,
         num_features=vectors.shape[1],
-        method=chosen,
+        method=method,
         about=about,
         points=points,
         names=tuple(images.keys(indices.tolist())),
@@ -143,12 +170,9 @@ def embed(
         classes=opened.card.classes,
         pixels=_pixels(features),
         trust=measure_trust(vectors, points, labels),
-        neighbors=neighbors,
         notes=_notes(opened, images),
     )
-    if target is not None:
-        write_map(result, target)
-    return result
+    return result, features
 
 
 def _layer_pass(

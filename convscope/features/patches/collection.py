@@ -64,7 +64,8 @@ def collect(
     """Run the network over the images once, from where `checkpoint` has left off.
 
     Each batch is the same, and taken in the same order, wherever an earlier pass was stopped, so
-    that the result has the same bits. The state is saved from time to time and when interrupted.
+    that the result has the same bits. The state is saved from time to time, and when interrupted or
+    stopped by `on_progress`.
 
     Raises WorkError where a layer returns values that are not finite, naming it and the images.
     """
@@ -83,7 +84,7 @@ def collect(
             if time.monotonic() - saved > _SECONDS:
                 checkpoint.write(collection.state(), collection.done)
                 saved = time.monotonic()
-    except KeyboardInterrupt:
+    except BaseException:  # an interrupt, or whatever `on_progress` raises to stop the pass
         if is_whole and collection.done:
             checkpoint.write(collection.state(), collection.done)
         raise
