@@ -22,15 +22,17 @@ from convscope.webapp.api.compare import add_compare
 from convscope.webapp.api.computations import add_computations
 from convscope.webapp.api.exercises import add_exercises
 from convscope.webapp.api.inspect import add_inspect, takes_file
+from convscope.webapp.api.learned import add_learned
 from convscope.webapp.api.lessons import add_lessons
 from convscope.webapp.api.responses import JSONResponse
 from convscope.webapp.api.runs import add_runs
 from convscope.webapp.inspect.computations import Computations
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
+from convscope.webapp.learned.subject import Subjects
 
 _STATIC = Path(__file__).parent / "static"
-_SCREENS = ("look", "train", "compare", "learn")
+_SCREENS = ("look", "learned", "train", "compare", "learn")
 
 
 _NOT_HERE: dict[int, str] = {
@@ -77,11 +79,13 @@ def make_app(
     many names answers to each (None), and then needs a token.
     """
     computations = Computations()
+    subjects = Subjects(store, jobs.sources.given)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         yield
         await run_in_threadpool(computations.close)
+        await run_in_threadpool(subjects.close)
 
     app = FastAPI(
         lifespan=lifespan,
@@ -106,6 +110,7 @@ def make_app(
     )
     add_error_handlers(app)
     add_inspect(app, store)
+    add_learned(app, store, subjects, computations)
     add_computations(app, computations)
     add_runs(app, jobs, store)
     add_compare(app, jobs)

@@ -23,12 +23,13 @@ class DataSources:
     part of its path, a second one of the same name NAME-2.
 
     Attributes:
+        given: the paths of the data, by name.
         models: what each network is built from, by its name.
     """
 
     def __init__(self, data: Sequence[str], models: Sequence[str]) -> None:
         paths = [str(Path(path).expanduser().resolve()) for path in data]
-        self._data = _named(paths, NAMES)
+        self.given = _named(paths, NAMES)
         tables = [str(Path(model).resolve()) for model in models if is_table(model)]
         imported = {model: model for model in models if ":" in model and not is_table(model)}
         self.models = imported | _named(tables, [*ZOO, *imported])
@@ -37,8 +38,8 @@ class DataSources:
         """The paths of data by name: those given to the lab, and those of the runs."""
         configured = (read_config(run).get("data") for run in sorted(runs))
         paths = [path for path in configured if isinstance(path, str) and path not in NAMES]
-        others = [path for path in paths if path not in self._data.values()]
-        return self._data | _named(others, [*NAMES, *self._data])
+        others = [path for path in paths if path not in self.given.values()]
+        return self.given | _named(others, [*NAMES, *self.given])
 
     def local_data_rows(self, runs: Collection[Path]) -> list[dict[str, Any]]:
         """Name and description of each, for the page's form."""

@@ -173,10 +173,15 @@ export const labImage = (net, image) => get(at(net, image), json);
  */
 export async function give(net, title, bytes) {
   const answer = await ask(`/networks/${code(net)}/images?title=${code(title)}`, { method: "POST", body: bytes });
+  forgetNetwork(net);
+  return answer.json();
+}
+
+/** It was shown another image: what was read of its images is old. @param {string} net */
+export function forgetNetwork(net) {
   kept.delete(`/networks/${code(net)}`);
   // "distance_from_mean" compares with the others
   for (const path of kept.keys()) if (path.includes("/scores/")) kept.delete(path);
-  return answer.json();
 }
 
 /** The image that the network reads, as an address for an <img>. @param {string} net @param {string} image */

@@ -11,7 +11,7 @@ import { mapCard } from "./map_card.js";
 import { QUESTIONS, namesClasses, sentence, titleOf } from "./maps_text.js";
 import { count, several } from "./numbers.js";
 import { legend, number, planes } from "./planes.js";
-import { go } from "./state.js";
+import { go, travel } from "./state.js";
 
 const FIRST = { maps: 12, units: 48 }; // cards before "Show the other"
 
@@ -29,14 +29,44 @@ export async function mapsScreen(net, image, state) {
   if (!row) return [note(`${net.title} has no layer called ${state.layer}. Choose one in the strip above.`)];
   const head = el("div", {}, el("h2", {}, titleOf(row)), el("p", { class: "lead" }, sentence(row, net)));
   const rank = state.rank in QUESTIONS ? /** @type {RankQuestion} */ (state.rank) : "strongest";
-  const picked = row.op === "image" ? everyChannel(row) : await scores(net.id, image.id, row.name, rank);
+  const picked = row.op === "image" ? everyChannel(row) : await pick(net, image, row, rank);
   const scene = { net, image, row, rank, picked, beside: row.op === "image" ? "" : state.beside };
   const [legends, body] = [
     el("div", { class: "row spread" }),
     el("div", { style: { display: "grid", gap: "var(--s4)" } }),
   ];
   await show(scene, legends, body);
-  return [head, row.op === "image" ? null : questions(rank), legends, body].filter((node) => node !== null);
+  if (row.op === "image") return [head, legends, body];
+  const { layerPanel } = await import("./learned/panel.js");
+  return [head, questions(rank), legends, body, layerPanel(net, row)];
+}
+
+/**
+ * The question's answer. Which maps are twins, the data set says, where they were compared over it.
+ * @param {Network} net @param {LabImage} image @param {Row} row @param {RankQuestion} rank @returns {Promise<RankedMaps>}
+ */
+async function pick(net, image, row, rank) {
+  const found = await scores(net.id, image.id, row.name, rank);
+  if (rank !== "correlated") return found;
+  const { twinsOf } = await import("./learned/twins.js");
+  return { ...found, ...(await twinsOf(net, row)) };
+}
+
+const ON_ONE_IMAGE =
+  "These groups are of this one image. Maps that agree on it may differ on others, and another image gives other groups: " +
+  "whether they detect the same pattern, only the data set tells.";
+
+/** The screen on which maps are compared over the data set. @param {Network} net */
+function toRedundancy(net) {
+  const href = `/learned/${encodeURIComponent(net.id)}/redundancy`;
+  return {
+    href,
+    onclick: (/** @type {MouseEvent} */ event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+      event.preventDefault();
+      travel(href);
+    },
+  };
 }
 
 /** @param {string} text */
@@ -135,19 +165,23 @@ const odd = ({ strange }) =>
   strange ? [note(`${count(strange)} of these values are not finite; they are not colored.`)] : [];
 
 /**
- * Groups that go up and down together, or a sentence when there are none.
+ * Groups that go up and down together, or a sentence when there are none. One image alone settles nothing.
  * @param {RankedMaps} ranking @param {(maps: number[]) => HTMLElement} grid
  */
-function correlated({ groups, note: why }, grid) {
-  if (!groups.length)
-    return [
-      note(
-        why || "No two maps have a correlation of 0.9 or more on this image: every filter finds something different.",
+function correlated({ groups, note: why, over }, grid) {
+  const none = over ? "No two maps are twins." : "No two maps have a correlation of 0.9 or more on this image.";
+  return [
+    el("p", { class: "note" }, why || (over ?? ON_ONE_IMAGE)),
+    ...(groups.length ? [] : [el("p", {}, why ? "" : none)]),
+    ...groups.map((group, place) =>
+      el(
+        "section",
+        { class: "card correlated" },
+        el("h3", {}, `Group ${place + 1}: ${group.length} maps`),
+        grid(group),
       ),
-    ];
-  return groups.map((group, place) =>
-    el("section", { class: "card correlated" }, el("h3", {}, `Group ${place + 1}: ${group.length} maps`), grid(group)),
-  );
+    ),
+  ];
 }
 
 /** What is zero everywhere is named and not shown. @param {MapsScene} scene @param {number[]} dead */
@@ -178,7 +212,11 @@ function folded({ row, image }, dead) {
  */
 function foot({ net, rank, picked, row }, { alive, shown, vector, again }) {
   if (rank === "correlated" && row.op !== "image")
-    return el("p", { class: "caption" }, "Correlated maps find the same pattern; pruning can remove one of them.");
+    return el(
+      "div",
+      { class: "row" },
+      el("a", { class: "pill", ...toRedundancy(net) }, "Twins and dead filters over the data set"),
+    );
   const first = vector ? FIRST.units : FIRST.maps;
   const hidden = alive.length - shown.length;
   const step = Math.min(hidden, MORE);

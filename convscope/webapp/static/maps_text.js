@@ -7,8 +7,9 @@ import { count, fixed, several, signed, volume } from "./numbers.js";
 
 /** @typedef {"strongest" | "distance_from_mean" | "importance" | "correlated"} RankQuestion */
 /**
- * What a question says of a layer's maps; `order` where it is not the score's.
- * @typedef {Ranking & {order?: number[]}} RankedMaps
+ * What a question says of a layer's maps; `order` where it is not the score's; `over` says over which images groups were
+ * found, where these are not of the open image.
+ * @typedef {Ranking & {order?: number[], over?: string}} RankedMaps
  */
 /**
  * @typedef {{net: Network, image: LabImage, row: Row, rank: RankQuestion, picked: RankedMaps, beside: string}} MapsScene

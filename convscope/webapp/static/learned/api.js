@@ -1,0 +1,113 @@
+/** What is asked of the server about what a network learned. */
+
+/** @import { Computed } from "../types.js" */
+/** @import { FilterOfLayer, ImageMap, LayerFilters, Levels, Redundancy, Status, Study } from "./types.js" */
+
+import { Refused, ask, post } from "../api.js";
+
+const STRIPS = 256; // pictures of patches that are kept
+const PAUSE = 400; // milliseconds between two looks at a pass
+
+const code = encodeURIComponent;
+/** @type {Map<string, Promise<string>>} */
+const strips = new Map();
+
+/** @param {string} net @param {string} path @param {Record<string, string>} [query] */
+const at = (net, path, query = {}) => {
+  const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
+  return `/networks/${code(net)}/learned${path}${asked.size ? `?${asked}` : ""}`;
+};
+
+/** @template T @param {string} path @returns {Promise<T>} */
+const get = async (path) => (await ask(path)).json();
+
+/**
+ * What is known, or null where it was not computed yet.
+ * @template T @param {Promise<T>} asked @returns {Promise<T | null>}
+ */
+export async function known(asked) {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return null;
+    throw error;
+  }
+}
+
+/** @param {string} net @param {string} [data] @returns {Promise<Status>} */
+export const status = (net, data = "") => get(at(net, "", { data }));
+
+/** @param {string} net @param {string} row @param {string} data @returns {Promise<LayerFilters>} */
+export const layer = (net, row, data) => get(at(net, `/patches/${code(row)}`, { data }));
+
+/** @param {string} net @param {string} row @param {number} index @param {string} data @returns {Promise<FilterOfLayer>} */
+export const filter = (net, row, index, data) => get(at(net, `/patches/${code(row)}/${index}`, { data }));
+
+/** @param {string} net @param {string} data @returns {Promise<Levels>} */
+export const levels = (net, data) => get(at(net, "/levels", { data }));
+
+/** @param {string} net @param {string} data @returns {Promise<Redundancy>} */
+export const redundancy = (net, data) => get(at(net, "/redundancy", { data }));
+
+/** @param {string} net @param {string} row @param {string} method @param {string} data @returns {Promise<ImageMap>} */
+export const imageMap = (net, row, method, data) => get(at(net, `/map/${code(row)}`, { method, data }));
+
+/** The thumbnails of a map, as an address. @param {string} net @param {string} row @param {string} method @param {string} data */
+export const sheet = (net, row, method, data) => pictureAt(at(net, `/map/${code(row)}/sheet.png`, { method, data }));
+
+/**
+ * The patches of a filter side by side, as an address; kept, the oldest goes first.
+ * @param {string} net @param {string} row @param {number} index @param {string} data
+ */
+export function strip(net, row, index, data) {
+  const path = at(net, `/patches/${code(row)}/${index}/strip.png`, { data });
+  const held = strips.get(path) ?? pictureAt(path);
+  strips.delete(path);
+  strips.set(path, held);
+  held.catch(() => strips.delete(path));
+  for (const [oldest, picture] of strips) {
+    if (strips.size <= STRIPS) break;
+    strips.delete(oldest);
+    picture.then(URL.revokeObjectURL, () => {});
+  }
+  return held;
+}
+
+/** @param {string} path */
+const pictureAt = async (path) => URL.createObjectURL(await (await ask(path)).blob());
+
+/** Forget pictures of patches: others may come. */
+export function forgetStrips() {
+  for (const picture of strips.values()) picture.then(URL.revokeObjectURL, () => {});
+  strips.clear();
+}
+
+/**
+ * Show the network an image of the data set; the id of the image.
+ * @param {string} net @param {string} key @param {string} data @returns {Promise<string>}
+ */
+export async function showImage(net, key, data) {
+  const { image } = await post(at(net, "/images"), { key, data });
+  return image;
+}
+
+/** Start to find something out. @param {string} net @param {Study} study @returns {Promise<Computed>} */
+export const start = (net, study) => post(at(net, "/studies"), study);
+
+/** @param {string} id */
+export const cancel = (id) => ask(`/computations/${code(id)}`, { method: "DELETE" });
+
+/**
+ * Follow a pass until it has ended or the page has gone on.
+ * @param {string} id @param {(computation: Computed) => void} onChange @param {() => boolean} late
+ */
+export async function follow(id, onChange, late) {
+  for (;;) {
+    /** @type {Computed} */
+    const computation = await get(`/computations/${code(id)}`);
+    if (late()) return;
+    onChange(computation);
+    if (!["waiting", "running"].includes(computation.state)) return;
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
+}

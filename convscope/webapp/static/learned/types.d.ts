@@ -1,0 +1,157 @@
+/** What the API answers about what a network learned. Types only: no browser loads this. */
+
+import type { JsonNumber } from "../types.js";
+
+export type Kind = "filters" | "row" | "redundancy" | "map";
+
+/** What is to be found out. */
+export interface Study {
+  kind: Kind;
+  row?: string;
+  method?: string;
+  data?: string;
+}
+
+/** Which images a network is studied on; `reason` says why there are none. */
+export interface Status {
+  images: { description: string; count: number; reason: string };
+  data: string;
+  choices: string[];
+  has_levels: boolean;
+  studies: { kind: Kind; row: string; method: string; computation: string }[];
+}
+
+export interface Patch {
+  image: string;
+  label: string;
+  value: JsonNumber;
+  /** Map, row and column. */
+  unit: [map: number, row: number, column: number];
+  alike: number;
+}
+
+export interface Filter {
+  filter: number;
+  state: "" | "dead" | "always on";
+  largest: JsonNumber;
+  smallest: JsonNumber;
+  mean: JsonNumber;
+  active_units: number;
+  active_images: number;
+  preferred: string;
+  selectivity: number | null;
+  class_means: [string, number][];
+  top_classes: [string, number][];
+  num_top: number;
+  num_top_classes: number;
+  patches: Patch[];
+}
+
+/** On which images something was found out. */
+export interface About {
+  images: number;
+  data: string;
+  notes: string[];
+}
+
+export interface LayerAbout extends About {
+  field: [height: number, width: number];
+  is_exact: boolean;
+  /** Whether a filter's units are a column of the page's maps, as behind tokens. */
+  is_column: boolean;
+  dead: number[];
+  always_on: number[];
+}
+
+export interface LayerFilters extends LayerAbout {
+  filters: Pick<Filter, "filter" | "state" | "preferred" | "selectivity" | "active_images">[];
+}
+
+export type FilterOfLayer = Filter & LayerAbout;
+
+export interface Amount {
+  added: number;
+  share: number | null;
+}
+
+export interface LevelFilter extends Filter {
+  name: string;
+  weights: { height: number; width: number; rgb: number[] } | null;
+  parts: {
+    value: number;
+    num_patches: number;
+    strongest: (Amount & { filter: number })[];
+    others: Amount & { count: number };
+    bias: Amount;
+    rest: Amount;
+  } | null;
+}
+
+export interface Level {
+  layer: string;
+  row: string;
+  shape: number[];
+  field: [height: number, width: number];
+  is_exact: boolean;
+  is_classes: boolean;
+  dead: number[];
+  filters: LevelFilter[];
+}
+
+export interface Levels extends About {
+  levels: Level[];
+  note: string;
+}
+
+export interface Pair {
+  first: number;
+  second: number;
+  correlation: number;
+  low: number;
+  high: number;
+  alignment: number;
+  cosine: number | null;
+  is_sure: boolean;
+}
+
+export interface LayerRedundancy {
+  layer: string;
+  row: string;
+  maps: number;
+  dead: number[];
+  groups: number[][];
+  redundant: number[];
+  rank: number;
+  rank_interval: [low: number, high: number];
+  num_pairs: number;
+  pairs: Pair[];
+}
+
+export interface Redundancy extends About {
+  correlated: number;
+  layers: LayerRedundancy[];
+}
+
+/** Points from 0 to 1, and a sheet of thumbnails. */
+export interface ImageMap extends About {
+  all: number;
+  lines: string[];
+  x: number[];
+  y: number[];
+  names: string[];
+  labels: number[];
+  predicted: number[];
+  side: number;
+  columns: number;
+}
+
+/** All that the address of the screen says. */
+export interface LearnedState {
+  net: string;
+  view: View;
+  row: string;
+  method: string;
+  data: string;
+}
+
+export type View = "levels" | "redundancy" | "map";
