@@ -65,7 +65,7 @@ class OpenedModel:
     origin: str = ""
 
 
-def open_model(  # noqa: C901 -- each kind of model in turn
+def open_model(
     model: object,
     *,
     weights: WeightsSource | None = None,
@@ -90,21 +90,75 @@ def open_model(  # noqa: C901 -- each kind of model in turn
     is known gets images of `image_size`, (height, width), as they are, if it takes them; else of
     the first usual size that it takes.
 
+    `settings` and `class_names` are for a network that is no run, and change its card.
+
     Raises RequestError for what is none of these, and for arguments that do not belong to it.
     """
-    built = {"num_classes": num_classes, "in_channels": in_channels, "input_size": input_size}
-    fixed = [f"`{name}`" for name, value in built.items() if value is not None]
+    settings = settings or InputSettings()
     run = find_run(model)
     if run is not None:
         if weights:
             raise RequestError("A run has its own weights; leave out `weights`.")
+        built = {"num_classes": num_classes, "in_channels": in_channels, "input_size": input_size}
+        stated = {**dict.fromkeys(settings.names, True), "class_names": class_names}
+        fixed = [name for name, value in {**built, **stated}.items() if value is not None]
         if fixed:
-            raise RequestError(
-                f"{run.path} is a run, whose classes and images are known; leave out "
-                f"{' and '.join(fixed)}."
-            )
+            raise RequestError(known_of_run(run, fixed))
         net, own, note = load_run(run, consent)
         return OpenedModel(run.path.name, net, card or own, run, note=note)
+    opened = _open_network(
+        model,
+        weights=weights,
+        card=card,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        input_size=input_size,
+        image_size=image_size,
+        settings=settings,
+        class_names=class_names,
+    )
+    if weights is not None or is_hub(model):
+        return opened  # they had a part in how it was built
+    return _as_stated(opened, settings, class_names)
+
+
+def known_of_run(run: Run, names: Sequence[str]) -> str:
+    """What to say where arguments state of a run what it knows itself."""
+    listed = " and ".join(f"`{name}`" for name in names)
+    return f"{run.path} is a run, whose classes and images are known; leave out {listed}."
+
+
+def _as_stated(
+    opened: OpenedModel, settings: InputSettings, class_names: Sequence[str] | None
+) -> OpenedModel:
+    """The network with what a user states of its images and classes."""
+    card = settings.applied(opened.card)
+    if class_names is not None:
+        if len(class_names) != len(card.classes):
+            raise RequestError(
+                f"`class_names` has {len(class_names)} names, and the network has "
+                f"{len(card.classes)} outputs. Name each output, in their order."
+            )
+        card = replace(card, classes=tuple(class_names))
+    if settings.mean is None and settings.std is None:
+        return replace(opened, card=card)
+    note = "" if opened.is_assumed else opened.note
+    return replace(opened, card=card, note=note, is_assumed=False)
+
+
+def _open_network(
+    model: object,
+    *,
+    weights: WeightsSource | None,
+    card: Card | None,
+    num_classes: int | None,
+    in_channels: int | None,
+    input_size: int | tuple[int, int] | None,
+    image_size: tuple[int, int] | None,
+    settings: InputSettings,
+    class_names: Sequence[str] | None,
+) -> OpenedModel:
+    """Open what is no run."""
     size = (input_size, input_size) if isinstance(input_size, int) else input_size
     if isinstance(model, nn.Module):
         if weights:
@@ -129,7 +183,7 @@ def open_model(  # noqa: C901 -- each kind of model in turn
             )
         return _of_file(str(model), card, size)
     if weights is not None or is_hub(model):
-        chosen = replace(settings or InputSettings(), input_size=size)
+        chosen = replace(settings, input_size=size)
         return _with_weights(
             str(model), weights, card, num_classes, in_channels, chosen, class_names
         )
@@ -379,6 +433,11 @@ def num_input_channels(net: nn.Module) -> Literal[1, 3]:
 
 def _num_classes(net: nn.Module) -> int:
     return num_outputs(net.state_dict())
+
+
+def is_numbered(card: Card) -> bool:
+    """Whether the classes have no names, but the numbers of their outputs."""
+    return card.classes == _numbers(len(card.classes))
 
 
 def _numbers(count: int) -> tuple[str, ...]:

@@ -13,17 +13,32 @@ from convscope.attribution.methods import MethodName, MethodOptions
 from convscope.attribution.saving import check_output
 from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
-from convscope.cli.options import NAMES, SEVERAL, Flag, Int, Json, OptionalInt, OwnCode, Trust
+from convscope.cli.options import (
+    NAMES,
+    SEVERAL,
+    ClassNames,
+    Flag,
+    Int,
+    Json,
+    Mean,
+    Network,
+    OptionalInt,
+    OwnCode,
+    Std,
+    Trust,
+)
 from convscope.device import keep_freed_memory
 from convscope.errors import RequestError, shell_word
 from convscope.models import named_weights, open_model
 from convscope.runs.own_code import Consent
+from convscope.weights.class_names import parse_class_names
+from convscope.weights.preprocessing import InputSettings
 from convscope.words import visible
 from convscope.words.screen import Screen
 
 
 def attribute(
-    run: str,
+    run: Network,
     /,
     *images: str,
     method: Annotated[tuple[MethodName | Literal["all"], ...], NAMES] = (),
@@ -45,6 +60,9 @@ def attribute(
     num_classes: OptionalInt = None,
     in_channels: OptionalInt = None,
     input_size: OptionalInt = None,
+    class_names: ClassNames = None,
+    mean: Mean = None,
+    std: Std = None,
     json: Json = False,
 ) -> None:
     """Show which parts of images an answer rests on, and how far the picture can be trusted.
@@ -54,8 +72,6 @@ def attribute(
 
     Parameters
     ----------
-    run
-        A run folder, a model of the zoo, a layer table or module:attr.
     images
         Image files, folders (with all images inside), or globs.
     method
@@ -114,6 +130,8 @@ def attribute(
         num_classes=num_classes,
         in_channels=in_channels,
         input_size=input_size,
+        settings=InputSettings(mean=mean, std=std),
+        class_names=None if class_names is None else parse_class_names(class_names),
         consent=Consent(model, trust),
     )
     with _progress() as on_progress:

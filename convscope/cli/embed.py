@@ -24,6 +24,7 @@ from convscope.cli.options import (
     ResizeModeOption,
     Std,
     Threads,
+    TrainedNetwork,
     Trust,
 )
 from convscope.features.embedding.api import embed as draw_map
@@ -32,7 +33,7 @@ from convscope.words.screen import Screen
 
 
 def embed(
-    run: str,
+    run: TrainedNetwork,
     data: str | None = None,
     /,
     *,
@@ -65,8 +66,6 @@ def embed(
 
     Parameters
     ----------
-    run
-        A run folder; with --weights or --pretrained a network's name, layer table, or module:attr.
     data
         The images, as for evaluate; by default the run's own test images.
     output

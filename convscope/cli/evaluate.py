@@ -22,6 +22,7 @@ from convscope.cli.options import (
     ResizeModeOption,
     Std,
     Threads,
+    TrainedNetwork,
     Trust,
 )
 from convscope.device import keep_freed_memory
@@ -33,7 +34,7 @@ from convscope.words.screen import Screen, cell
 
 
 def evaluate(
-    run: str,
+    run: TrainedNetwork,
     data: str | None = None,
     /,
     *,
@@ -63,8 +64,6 @@ def evaluate(
 
     Parameters
     ----------
-    run
-        A run folder; with --weights or --pretrained a network's name, layer table, or module:attr.
     data
         The data to evaluate on, as for train; by default the run's own test images.
     split

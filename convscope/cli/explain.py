@@ -1,13 +1,24 @@
 """`convscope explain`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, cast
 
 from rich.table import Table
 
 from convscope.cli.json_output import print_json
-from convscope.cli.options import SEVERAL, Flag, Int, Json, OptionalInt, OwnCode, Trust
+from convscope.cli.options import (
+    SEVERAL,
+    ClassNames,
+    Flag,
+    Int,
+    Json,
+    Mean,
+    OptionalInt,
+    OwnCode,
+    Std,
+    Trust,
+)
 from convscope.data.dataset import NO_LABEL
 from convscope.errors import RequestError, shell_word
 from convscope.explanation.api import explain_recorded, parse_unit, record_or_load
@@ -41,6 +52,9 @@ def explain(
     num_classes: OptionalInt = None,
     in_channels: OptionalInt = None,
     input_size: OptionalInt = None,
+    class_names: ClassNames = None,
+    mean: Mean = None,
+    std: Std = None,
     grid: Annotated[tuple[Path, ...], SEVERAL] = (),
     filter: Annotated[tuple[str, ...], SEVERAL] = (),  # noqa: A002
     stride: Int = 1,
@@ -53,7 +67,8 @@ def explain(
     Parameters
     ----------
     run
-        A run folder, a model of the zoo, a layer table or module:attr; or a saved recording.
+        A run folder, a model of the zoo, a layer table, a file of Keras or ConvNetJS, or
+        module:attr; or a saved recording.
     image
         An image file; none for a saved recording, which has it.
     at
@@ -102,7 +117,8 @@ def explain(
         unused = {
             "a network": run, "--contrast": contrast, "--trace-back": trace_back,
             "--depth": depth, "--list-layers": list_layers, "--weights": weights,
-            "--pretrained": pretrained, "--save": save,
+            "--pretrained": pretrained, "--save": save, "--class-names": class_names,
+            "--mean": mean, "--std": std,
         }  # fmt: skip
         if found := [name for name, value in unused.items() if value]:
             raise RequestError(f"--grid explains one unit of a map; leave out {', '.join(found)}.")
@@ -127,6 +143,9 @@ def explain(
         num_classes=num_classes,
         in_channels=in_channels,
         input_size=input_size,
+        class_names=class_names,
+        mean=mean,
+        std=std,
         consent=Consent(model, trust),
     )
     for text in recorded.cautions:
@@ -146,14 +165,26 @@ def explain(
     _print_class(screen, recorded, explanation)
     _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
     if not json:
-        subject = [
-            run,
-            *([str(image)] if image else []),
-            *(["--weights", weights] if weights else []),
-        ]
-        subject += ["--pretrained"] if pretrained else []
-        subject += [*(["--model", model] if model else []), *(["--trust"] if trust else [])]
-        _print_next(screen, subject, explanation, recorded)
+        flags = {
+            "--weights": weights,
+            "--pretrained": pretrained,
+            "--class-names": class_names,
+            "--mean": mean and ",".join(map(str, mean)),
+            "--std": std and ",".join(map(str, std)),
+            "--model": model,
+            "--trust": trust,
+        }
+        _print_next(
+            screen, [run, *([str(image)] if image else []), *_words(flags)], explanation, recorded
+        )
+
+
+def _words(flags: Mapping[str, object]) -> Iterator[str]:
+    """The flags that are set, as they are written."""
+    for flag, value in flags.items():
+        if value:
+            yield flag
+            yield from [value] if isinstance(value, str) else []
 
 
 def _save(screen: Screen, recorded: RecordedImage, path: Path | None) -> None:

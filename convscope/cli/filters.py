@@ -14,6 +14,7 @@ from convscope.cli.options import (
     Int,
     Json,
     Layers,
+    Network,
     OptionalInt,
     OwnCode,
     Trust,
@@ -27,7 +28,7 @@ _PAIRS = 3  # of twins, in the table
 
 
 def filters(
-    run: str,
+    run: Network,
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o")] = Path("filters.png"),
@@ -45,8 +46,6 @@ def filters(
 
     Parameters
     ----------
-    run
-        A run folder, a model of the zoo, a layer table or module:attr.
     output
         File for the filters that ends in .png, .svg or .html.
     top

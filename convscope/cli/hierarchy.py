@@ -26,6 +26,7 @@ from convscope.cli.options import (
     ResizeModeOption,
     Std,
     Threads,
+    TrainedNetwork,
     Trust,
 )
 from convscope.levels.api import hierarchy as find_hierarchy
@@ -35,7 +36,7 @@ from convscope.words.screen import Screen, cell
 
 
 def hierarchy(
-    run: str,
+    run: TrainedNetwork,
     data: str | None = None,
     /,
     *,
@@ -72,8 +73,6 @@ def hierarchy(
 
     Parameters
     ----------
-    run
-        A run folder; with --weights or --pretrained a network's name, layer table, or module:attr.
     data
         The images, as for evaluate; by default the run's own test images.
     output

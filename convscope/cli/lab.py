@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from convscope.cli.options import SEVERAL, Flag, Int, Trust
+from convscope.cli.options import SEVERAL, ClassNames, Flag, Int, Mean, Std, Trust
 from convscope.webapp.lab import make_server
 from convscope.webapp.launch import PORT, open_in_browser
 from convscope.words.screen import Screen
@@ -16,6 +16,9 @@ def lab(
     image: Annotated[tuple[Path, ...], SEVERAL] = (),
     weights: str | None = None,
     pretrained: Flag = False,
+    class_names: ClassNames = None,
+    mean: Mean = None,
+    std: Std = None,
     trust: Trust = False,
     runs: Path = Path("runs"),
     data: Annotated[tuple[str, ...], SEVERAL] = (),
@@ -28,8 +31,8 @@ def lab(
     Parameters
     ----------
     networks
-        Run folders, network names, layer tables, or your own code as module:attr; by default
-        lenet5.
+        Run folders, network names, layer tables, files of Keras or ConvNetJS, or your own code as
+        module:attr; by default lenet5.
     image
         Image files to start with; by default a few samples.
     weights
@@ -56,6 +59,9 @@ def lab(
         images=image,
         weights=weights,
         pretrained=pretrained,
+        class_names=class_names,
+        mean=mean,
+        std=std,
         runs=runs,
         data=data,
         host=host,

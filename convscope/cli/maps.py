@@ -10,13 +10,17 @@ from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.options import (
     BeforeActivation,
+    ClassNames,
     Convolutions,
     Flag,
     Int,
     Json,
     Layers,
+    Mean,
+    Network,
     OptionalInt,
     OwnCode,
+    Std,
     Trust,
 )
 from convscope.features.maps.api import maps as compute_maps
@@ -26,7 +30,7 @@ from convscope.words.screen import Screen, cell
 
 
 def maps(
-    run: str,
+    run: Network,
     image: Path,
     /,
     *,
@@ -43,6 +47,9 @@ def maps(
     weights: str | None = None,
     pretrained: Flag = False,
     input_size: OptionalInt = None,
+    class_names: ClassNames = None,
+    mean: Mean = None,
+    std: Std = None,
     json: Json = False,
 ) -> None:
     """Draw the activation maps of some layers for an image, the highest ranked of each.
@@ -52,8 +59,6 @@ def maps(
 
     Parameters
     ----------
-    run
-        A run folder, a model of the zoo, a layer table or module:attr.
     image
         An image file.
     output
@@ -92,6 +97,9 @@ def maps(
         weights=weights,
         pretrained=pretrained,
         input_size=input_size,
+        class_names=class_names,
+        mean=mean,
+        std=std,
     )
     for note in result.notes:
         screen.say(in_flags(note))

@@ -86,6 +86,20 @@ Json = Annotated[
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 """A switch that is off by default; its help is in the command's docstring."""
 
+Network = Annotated[
+    str,
+    Parameter(
+        help="A run folder, a model of the zoo, a layer table, a file of Keras or ConvNetJS, or "
+        "module:attr."
+    ),
+]
+TrainedNetwork = Annotated[
+    str,
+    Parameter(
+        help="A run folder, or a file of Keras or ConvNetJS; with --weights or --pretrained a "
+        "network's name, layer table, or module:attr."
+    ),
+]
 OwnCode = Annotated[
     str | None,
     Parameter(
@@ -126,30 +140,30 @@ Published = Annotated[
 ClassNames = Annotated[
     str | None,
     Parameter(
-        help="Names of the weights' outputs, in order, if the weights have none: cat,dog or a text "
-        "or JSON file, or imagenet."
+        help="Names of the outputs, in order, of a network or weights that have none: cat,dog or a "
+        "text or JSON file, or imagenet."
     ),
 ]
 InputSize = Annotated[
     int | None,
     INTEGER,
-    Parameter(help="Of such weights: input height and width in pixels, if not their own."),
+    Parameter(help="Of such a network: input height and width in pixels, if not its own."),
 ]
 ResizeModeOption = Annotated[
     ResizeMode | None,
-    Parameter(help="Of such weights: how images are brought to that size."),
+    Parameter(help="Of such a network: how images are brought to that size."),
 ]
 Mean = Annotated[
     tuple[float, ...] | None,
     NUMBERS,
     Parameter(
-        help="Of such weights: mean per channel of pixels scaled to 0..1, as 0.485,0.456,0.406."
+        help="Of such a network: mean per channel of pixels scaled to 0..1, as 0.485,0.456,0.406."
     ),
 ]
 Std = Annotated[
     tuple[float, ...] | None,
     NUMBERS,
-    Parameter(help="Of such weights: standard deviation per channel of pixels scaled to 0..1."),
+    Parameter(help="Of such a network: standard deviation per channel of pixels scaled to 0..1."),
 ]
 
 

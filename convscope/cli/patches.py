@@ -27,6 +27,7 @@ from convscope.cli.options import (
     ResizeModeOption,
     Std,
     Threads,
+    TrainedNetwork,
     Trust,
 )
 from convscope.features.patches.api import patches as find_patches
@@ -37,7 +38,7 @@ from convscope.words.screen import Screen, cell
 
 
 def patches(
-    run: str,
+    run: TrainedNetwork,
     data: str | None = None,
     /,
     *,
@@ -72,8 +73,6 @@ def patches(
 
     Parameters
     ----------
-    run
-        A run folder; with --weights or --pretrained a network's name, layer table, or module:attr.
     data
         The images, as for evaluate; by default the run's own test images.
     output

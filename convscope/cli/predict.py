@@ -60,8 +60,8 @@ def predict(
     Parameters
     ----------
     run
-        A run folder, or that of an exported network; with --weights or --pretrained a network's
-        name, layer table, or module:attr.
+        A run folder, or that of an exported network; a file of Keras or ConvNetJS; with --weights
+        or --pretrained a network's name, layer table, or module:attr.
     images
         Image files, folders (with all images inside), or globs.
     format

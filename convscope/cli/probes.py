@@ -16,6 +16,7 @@ from convscope.cli.options import (
     PretrainedWeights,
     Published,
     Threads,
+    TrainedNetwork,
     Trust,
 )
 from convscope.features.probes import probes as probe_layers
@@ -24,7 +25,7 @@ from convscope.words.screen import Screen, cell
 
 
 def probes(
-    run: str,
+    run: TrainedNetwork,
     data: str | None = None,
     /,
     *,
@@ -45,8 +46,6 @@ def probes(
 
     Parameters
     ----------
-    run
-        A run folder; with --weights or --pretrained a network's name, layer table, or module:attr.
     data
         Data with a train and a test split; by default the run's own.
     max_train

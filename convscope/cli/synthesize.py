@@ -10,14 +10,18 @@ from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.options import (
     SEVERAL,
+    ClassNames,
     DataDir,
     Device,
     Int,
     Json,
+    Mean,
+    Network,
     OptionalInt,
     OwnCode,
     PretrainedWeights,
     Published,
+    Std,
     Threads,
     Trust,
 )
@@ -29,7 +33,7 @@ _OF_INVERSION = Parameter(group="Layer inversion")
 
 
 def synthesize(
-    run: str,
+    run: Network,
     /,
     *at: str,
     data: Annotated[str | None, _OF_UNITS] = None,
@@ -52,6 +56,9 @@ def synthesize(
     trust: Trust = False,
     weights: PretrainedWeights = None,
     pretrained: Published = False,
+    class_names: ClassNames = None,
+    mean: Mean = None,
+    std: Std = None,
     output: Annotated[Path, Parameter(alias="-o")] = Path("synthesis.html"),
     device: Device = "auto",
     threads: Threads = None,
@@ -63,8 +70,6 @@ def synthesize(
 
     Parameters
     ----------
-    run
-        A run folder, a model of the zoo, a layer table or module:attr.
     at
         What to excite: a class by its name or index, conv2[3] for a channel, conv2[3,4,5] for one
         unit of it, conv2 for its channels, up to 64.
@@ -104,6 +109,8 @@ def synthesize(
     from convscope.models import named_weights, open_model  # noqa: PLC0415 -- torch
     from convscope.runs.own_code import Consent  # noqa: PLC0415
     from convscope.synthesis.output_files import check_path  # noqa: PLC0415
+    from convscope.weights.class_names import parse_class_names  # noqa: PLC0415
+    from convscope.weights.preprocessing import InputSettings  # noqa: PLC0415
 
     check_path(output)
     inverting = {"`layers`": layers, "`tv`": tv is not None, "`alpha_norm`": alpha_norm is not None}
@@ -114,6 +121,8 @@ def synthesize(
     opened = open_model(
         run,
         weights=named_weights(run, weights, pretrained=pretrained),
+        settings=InputSettings(mean=mean, std=std),
+        class_names=None if class_names is None else parse_class_names(class_names),
         consent=Consent(model, trust),
     )
     with ActivityProgress({"steps of pictures": "steps"}) as on_progress:

@@ -168,7 +168,7 @@ def evaluate(
 
 def _select(opened: OpenedModel, data: DataLike | None, request: DataRequest) -> Selection:
     if data is not None:
-        return select_images(request, opened.card, data)
+        return select_images(request, opened, data)
     if opened.run is None:
         raise RequestError(
             f"{opened.name} is not a run, and has no test images of its own. Name the data."

@@ -1,11 +1,8 @@
 """Open a trained network: a run, or a model with weights and what is known of its images."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 from convscope.card import Card
 from convscope.errors import RequestError
-from convscope.models import OpenedModel, find_run, named_weights, open_model
+from convscope.models import OpenedModel, find_run, known_of_run, named_weights, open_model
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.weights.class_names import ClassNamesLike, parse_class_names
 from convscope.weights.preprocessing import InputSettings
@@ -32,14 +29,9 @@ def open_trained(
     weights = named_weights(model, weights, pretrained=pretrained)
     settings = settings or InputSettings()
     names = None if class_names is None else parse_class_names(class_names)
-    stated = [f"`{name}`" for name in settings.names] + ["`class_names`"] * (names is not None)
-    stated += ["`card`"] * (card is not None)
     run = find_run(model)
-    if run is not None and stated:
-        raise RequestError(
-            f"{run.path} is a run, whose classes and images are known; leave out "
-            f"{' and '.join(stated)}."
-        )
+    if run is not None and card is not None:
+        raise RequestError(known_of_run(run, ["card"]))
     opened = open_model(
         model,
         weights=weights,
@@ -51,19 +43,7 @@ def open_trained(
     )
     if opened.warning:
         raise RequestError(_untrained(opened, model, has_weights=weights is not None))
-    if run is None and weights is None:
-        applied = settings.applied(opened.card)
-        return replace(opened, card=applied if names is None else _named(applied, names))
     return opened
-
-
-def _named(card: Card, names: Sequence[str]) -> Card:
-    if len(names) != len(card.classes):
-        raise RequestError(
-            f"`class_names` has {len(names)} names, and the network has {len(card.classes)} "
-            "outputs. Name each output, in their order."
-        )
-    return replace(card, classes=tuple(names))
 
 
 def _untrained(opened: OpenedModel, model: object, *, has_weights: bool) -> str:

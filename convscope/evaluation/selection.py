@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from convscope.card import Card
-from convscope.data.classes import match_classes
+from convscope.data.classes import match_classes, quote_names
 from convscope.data.dataset import Dataset, Split
 from convscope.data.file_patterns import is_pattern
 from convscope.data.options import INDEPENDENT
 from convscope.data.source import DataLike, open_source
 from convscope.errors import RequestError, shell_word
+from convscope.models import OpenedModel, is_numbered
 from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 
@@ -52,8 +52,12 @@ def select_run_images(run: Run, config: Mapping[str, Any], request: DataRequest)
     return Selection(dataset.subset(indices, "test"), f"the {split} split of {dataset.name}")
 
 
-def select_images(request: DataRequest, card: Card, data: DataLike) -> Selection:
-    """The requested split of other data, by default the test split, or all if there is none."""
+def select_images(request: DataRequest, opened: OpenedModel, data: DataLike) -> Selection:
+    """The requested split of other data, by default the test split, or all if there is none.
+
+    Raises RequestError for classes that the network does not have.
+    """
+    card = opened.card
     dataset = open_source(
         data,
         data_dir=request.data_dir,
@@ -64,6 +68,12 @@ def select_images(request: DataRequest, card: Card, data: DataLike) -> Selection
         default_names=card.classes,
         for_training=False,
     )
+    if opened.run is None and is_numbered(card) and not {*dataset.classes} <= {*card.classes}:
+        raise RequestError(
+            f"{dataset.name} has the classes {quote_names([*dataset.classes])}, and the outputs of "
+            f"{opened.name} have numbers alone, 0 to {len(card.classes) - 1}. Name them, in their "
+            "order, with `class_names`."
+        )
     dataset = match_classes(dataset, card.classes)
     split = request.split
     if split is None and not (dataset.split == "test").any():

@@ -17,9 +17,11 @@ from convscope.explanation.recording import Recording, record
 from convscope.explanation.saved_recordings import as_recorded, check_nothing_else
 from convscope.explanation.trace import Trace
 from convscope.inference import inference_mode
-from convscope.models import ModelLike, named_weights, open_model
+from convscope.models import ModelLike, card_of, named_weights, open_model
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.synonyms import takes_synonyms
+from convscope.weights.class_names import ClassNamesLike, parse_class_names
+from convscope.weights.preprocessing import InputSettings, PerChannel
 
 UnitLike = str | int | tuple[str, int | Sequence[int]]
 """A unit: as text, a class by its index, or the name of a layer and an index."""
@@ -149,6 +151,9 @@ def record_or_load(
     num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: int | tuple[int, int] | None = None,
+    class_names: ClassNamesLike | None = None,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
     consent: Consent = NO_CONSENT,
 ) -> RecordedImage:
     """A recording, or a saved one by its path, or else the network's pass on an image, recorded."""
@@ -163,6 +168,9 @@ def record_or_load(
             num_classes=num_classes,
             in_channels=in_channels,
             input_size=input_size,
+            class_names=class_names,
+            mean=mean,
+            std=std,
         )
         return recorded
     if image is None or isinstance(model, Recording):
@@ -176,6 +184,9 @@ def record_or_load(
         num_classes=num_classes,
         in_channels=in_channels,
         input_size=input_size,
+        class_names=class_names,
+        mean=mean,
+        std=std,
         consent=consent,
     )
 
@@ -190,9 +201,15 @@ def record_image(
     num_classes: int | None = None,
     in_channels: int | None = None,
     input_size: int | tuple[int, int] | None = None,
+    class_names: ClassNamesLike | None = None,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
     consent: Consent = NO_CONSENT,
 ) -> RecordedImage:
-    """Record a network's pass on an image, in eval mode; see `explain`."""
+    """Record a network's pass on an image, in eval mode; see `explain`.
+
+    `class_names`, `mean` and `std` change the card of a network that is no run.
+    """
     opened = open_model(
         model,
         weights=named_weights(model, weights, pretrained=pretrained),
@@ -200,13 +217,16 @@ def record_image(
         num_classes=num_classes,
         in_channels=in_channels,
         input_size=input_size,
+        settings=InputSettings(mean=mean, std=std),
+        class_names=None if class_names is None else parse_class_names(class_names),
         consent=consent,
     )
-    is_assumed = opened.is_assumed and input_size is None  # then an image may keep its own size
-    known, classes = None if is_assumed else opened.card, len(opened.card.classes)
+    # Where nothing is known of images, one may keep its own size.
+    is_open = opened.is_assumed and input_size is None and card_of(opened.net) is None
+    known, classes = None if is_open else opened.card, len(opened.card.classes)
     with inference_mode(opened.net):
         recording = record(opened.net, image, card=known, num_classes=classes)
-    known_note = "" if opened.is_assumed else opened.note
+    known_note = "" if is_open else opened.note
     note = " ".join(filter(None, (opened.origin, known_note, recording.note)))
     return RecordedImage(recording, opened.card, opened.warning, note)
 

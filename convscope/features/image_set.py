@@ -51,7 +51,7 @@ def open_images(
     Raises RequestError for data that do not match the network, and where no image is readable.
     """
     if data is not None:
-        selection = select_images(request, opened.card, data)
+        selection = select_images(request, opened, data)
     elif opened.run is None:
         raise RequestError(f"{opened.name} is not a run, and has no images of its own. Name DATA.")
     else:

@@ -271,7 +271,7 @@ def _data_of(
         label_column=None,
     )  # fmt: skip
     if data is not None:
-        return select_images(request, opened.card, data)
+        return select_images(request, opened, data)
     if opened.run is None:
         return None
     config = opened.run.read_config()

@@ -12,6 +12,8 @@ from convscope.models import find_run
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.launch import PORT, Server, fill, open_in_browser, require_extra
+from convscope.weights.class_names import ClassNamesLike
+from convscope.weights.preprocessing import InputSettings, PerChannel
 from convscope.words import escape_html
 from convscope.zoo.table_file import is_table
 
@@ -65,6 +67,9 @@ def lab(
     image: str | Path | Sequence[str | Path] = (),
     weights: str | None = None,
     pretrained: bool = False,
+    class_names: ClassNamesLike | None = None,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
     trust: bool = False,
     runs: str | Path = "runs",
     data: str | Sequence[str] = (),
@@ -83,6 +88,8 @@ def lab(
         image: files to start with; by default a few samples.
         weights: pretrained weights for named networks, as in `train`.
         pretrained: whether named networks have their published weights.
+        class_names, mean, std: as in `evaluate`, for networks or weights that say nothing of their
+            classes and images.
         trust: whether the runs among `networks` may import the code of their own that they
             recorded, see `convscope.load`; of other runs, the page opens networks of own code only
             where this user made them on this machine.
@@ -104,6 +111,9 @@ def lab(
         images=images,
         weights=weights,
         pretrained=pretrained,
+        class_names=class_names,
+        mean=mean,
+        std=std,
         trust=trust,
         runs=runs,
         data=sources,
@@ -121,6 +131,9 @@ def make_server(
     images: Sequence[str | Path],
     weights: str | None,
     pretrained: bool = False,
+    class_names: ClassNamesLike | None = None,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
     trust: bool,
     runs: str | Path,
     data: Sequence[str],
@@ -133,7 +146,16 @@ def make_server(
     subjects = [str(one) if isinstance(one, Path) else one for one in networks] or ["lenet5"]
     store = ModelStore()
     opened = [Path(image) for image in images]
-    fill(store, subjects, opened, weights=weights, pretrained=pretrained, trust=trust)
+    fill(
+        store,
+        subjects,
+        opened,
+        weights=weights,
+        pretrained=pretrained,
+        class_names=class_names,
+        settings=InputSettings(mean=mean, std=std),
+        trust=trust,
+    )
     names = [name for name in subjects if isinstance(name, str)]
     folders = [Path(name).expanduser() for name in names if find_run(name) is not None]
     jobs = TrainingJobs(

@@ -22,6 +22,8 @@ from convscope.http_server.listening import (
 from convscope.runs.own_code import Consent
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
+from convscope.weights.class_names import ClassNamesLike
+from convscope.weights.preprocessing import InputSettings
 
 PORT = 8600
 
@@ -33,12 +35,19 @@ def fill(
     *,
     weights: str | None = None,
     pretrained: bool = False,
+    class_names: ClassNamesLike | None = None,
+    settings: InputSettings | None = None,
     trust: bool = False,
 ) -> None:
     """Open the networks and show each the images, or sample images if there are none."""
     for subject in subjects:
         model = store.open(
-            subject, weights=weights, pretrained=pretrained, consent=Consent(trust=trust)
+            subject,
+            weights=weights,
+            pretrained=pretrained,
+            class_names=class_names,
+            settings=settings,
+            consent=Consent(trust=trust),
         )
         for path in images:
             store.add(model, path.name, path)

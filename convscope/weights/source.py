@@ -117,8 +117,7 @@ def open_weights(source: WeightsSource, *, on_progress: DownloadCallback | None 
     text = str(source)
     kind, _, rest = text.partition(":")
     if kind not in ("torchvision", "timm", "http", "https", "hf"):
-        path, choice = _split_path(text)
-        return replace(_from_path(text, path), choice=choice)
+        return _from_disk(text)
     choice = urldefrag(text).fragment
     name = urldefrag(rest).url if kind in ("torchvision", "timm") else urldefrag(text).url
     match kind:
@@ -163,6 +162,13 @@ def path_of(source: Mapping[str, object] | nn.Module, classes: Sequence[str] = (
         path.parent.mkdir(parents=True, exist_ok=True)
         save_tensors(path, weights.tensors, {"classes": [*classes]} if classes else {})
     return str(path)
+
+
+def _from_disk(text: str) -> Weights:
+    path, choice = _split_path(text)
+    if choice and is_network_file(path.name):
+        return _from_network(text, path)
+    return replace(_from_path(text, path), choice=choice)
 
 
 def _split_path(text: str) -> tuple[Path, str]:
@@ -227,10 +233,15 @@ def _from_run(source: str, path: Path) -> Weights:
     return Weights(source, tensors, card, digest, (card.classes,), note=run.card_note)
 
 
+def _from_network(source: str, path: Path) -> Weights:
+    """Those of a file of Keras or ConvNetJS, behind whose path the name of an output may stand."""
+    read = read_network(source if "#" in source else path)
+    return Weights(source, read.net.state_dict(), read.card, digest_of(path))
+
+
 def _from_file(source: str, path: Path) -> Weights:
     if is_network_file(path.name) and file_format(path) != "index":
-        read = read_network(path)
-        return Weights(source, read.net.state_dict(), read.card, digest_of(path))
+        return _from_network(source, path)
     if metadata := read_metadata(path):
         return _from_own_file(source, path, metadata)
     contents, digest = read_contents(path), digest_of(path)

@@ -181,7 +181,7 @@ explain --model r --image a.png            = explain r a.png
 explain r a.png --layer conv1              = explain r a.png --at conv1
 explain r a.png --unit 'conv1[0,1,2]'      = explain r a.png --at 'conv1[0,1,2]'
 explain r a.png --instead-of 3             = explain r a.png --contrast 3
-explain r a.png --names                    = explain r a.png --list-layers
+explain r a.png --names                    ! --names could be --class-names or --list-layers.
 explain r a.png --columns                  = explain r a.png --im2col
 explain --grid g.csv --kernel sobel-x      = explain --grid g.csv --filter sobel-x
 ui --model lenet5                          = lab lenet5

@@ -208,8 +208,8 @@ def test_what_cannot_be_built_is_named(read, one, words):
 
 def test_networks_that_are_no_graph_of_one_image(read):
     two = functional(X.shape, [(layer("Flatten", "flat"), [[("image", 0)]])], "flat")
-    two["config"]["output_layers"] = [["flat", 0, 0], ["image", 0, 0]]
-    with pytest.raises(RequestError, match="2 outputs"):
+    two["config"]["input_layers"] = [["image", 0, 0], ["flat", 0, 0]]
+    with pytest.raises(RequestError, match=r"2 inputs \(image, flat\)"):
         read(two)
     loop = functional(X.shape, [(layer("Add", "a"), [[("image", 0), ("a", 0)]])], "a")
     with pytest.raises(RequestError, match="takes what it gives"):
@@ -218,6 +218,28 @@ def test_networks_that_are_no_graph_of_one_image(read):
         read(sequential((10,), layer("Flatten", "flat")))
     with pytest.raises(RequestError, match="Python code that is not"):
         read({"class_name": "MyModel", "config": {"layers": []}})
+
+
+@pytest.mark.parametrize("write", [write_keras, write_h5])
+@pytest.mark.parametrize("has_names", [False, True])
+def test_one_of_several_outputs_is_chosen_by_name(write, has_names, tmp_path):
+    heads = {name: [random(126, units), random(units)] for name, units in (("a", 2), ("b", 5))}
+    calls = [(layer("Flatten", "flat"), [[("image", 0)]])]
+    for name, weights in heads.items():
+        dense = layer("Dense", name, weights, units=weights[0].shape[1])
+        calls.append((dense, [[("flat", 0)]]))
+    network = functional(X.shape, calls, "a")
+    places = {"a": ["a", 0, 0], "b": ["b", 0, 0]}
+    network["config"]["output_layers"] = places if has_names else [*places.values()]
+    path = write(tmp_path / ("net.keras" if write is write_keras else "net.h5"), network)
+    with pytest.raises(RequestError, match=r"2 outputs: a, b\. Name one .*net\.\w+#a"):
+        read_network(path)
+    for name, (kernel, bias) in heads.items():
+        net = read_network(f"{path}#{name}").net
+        found = net(torch.from_numpy(X.transpose(2, 0, 1)[None].astype(np.float32)))
+        np.testing.assert_allclose(found[0].detach(), X.reshape(-1) @ kernel + bias, rtol=1e-4)
+    with pytest.raises(RequestError, match=r"no output 'c'\. It has a, b"):
+        read_network(f"{path}#c")
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

@@ -23,6 +23,8 @@ from convscope.features.unit_layers import choose_names, convolutions, find_laye
 from convscope.models import ModelLike, named_weights, open_model
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
+from convscope.weights.class_names import ClassNamesLike, parse_class_names
+from convscope.weights.preprocessing import InputSettings, PerChannel
 from convscope.weights.source import WeightsSource
 
 
@@ -45,6 +47,9 @@ def maps(
     pretrained: bool = False,
     card: Card | None = None,
     input_size: int | tuple[int, int] | None = None,
+    class_names: ClassNamesLike | None = None,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
 ) -> MapsResult:
     """Compute the activation maps of chosen layers for an image, the highest ranked of each.
 
@@ -63,6 +68,8 @@ def maps(
         scale: one color scale for a layer, or one for each map.
         before_activation: a layer's own values, instead of those after its normalization, residual
             addition and activation function.
+        class_names, mean, std: as in `evaluate`, for networks or weights that say nothing of their
+            classes and images.
         output: a file for the sheet that ends in .png, .svg or .html.
 
     Raises RequestError for an unknown layer, class or image, and for a layer without maps.
@@ -77,6 +84,8 @@ def maps(
         weights=named_weights(run, weights, pretrained=pretrained),
         card=card,
         input_size=input_size,
+        settings=InputSettings(mean=mean, std=std),
+        class_names=None if class_names is None else parse_class_names(class_names),
         consent=Consent(model, trust),
     )
     pixels = _read(image, opened.card)

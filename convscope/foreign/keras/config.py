@@ -123,9 +123,11 @@ def _functional(
     for key, what in (("input_layers", "inputs"), ("output_layers", "outputs")):
         refs = _ends(config.get(key), where)
         if len(refs) != 1:
+            names = ", ".join(ref.layer for ref in refs)
             raise RequestError(
-                f"{where} has a network of {len(refs)} {what}; convscope reads those of one. Save "
-                "keras.Model(one_input, one_output)."
+                f"{where} has a network of {len(refs)} {what} ({names}); convscope gives a network "
+                "an image alone, and takes one value for its answer. Save keras.Model(image, "
+                "answer), with the other inputs replaced by constants."
             )
         ends.append(refs[0])
     counted = _counted_from_0(layers, ends[1])

@@ -26,6 +26,8 @@ from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.graph import GraphRow, graph_rows
 from convscope.webapp.inspect.maps import volume_of
 from convscope.webapp.inspect.unit import UnitView
+from convscope.weights.class_names import ClassNamesLike, parse_class_names
+from convscope.weights.preprocessing import InputSettings
 
 _MAX_IMAGES = 64  # recorded at a time, over all models
 _MAX_BYTES = 1 << 30  # of their results
@@ -210,11 +212,19 @@ class ModelStore:
         *,
         weights: str | None = None,
         pretrained: bool = False,
+        class_names: ClassNamesLike | None = None,
+        settings: InputSettings | None = None,
         consent: Consent = NO_CONSENT,
     ) -> LoadedModel:
         """Add a model, whatever it is; see `convscope.models.open_model`."""
         source = named_weights(subject, weights, pretrained=pretrained)
-        opened = open_model(subject, weights=source, consent=consent)
+        opened = open_model(
+            subject,
+            weights=source,
+            settings=settings,
+            class_names=None if class_names is None else parse_class_names(class_names),
+            consent=consent,
+        )
         class_images = ClassImages(opened.run, opened.card) if opened.run else None
         with self._writing:
             model_id, count = opened.name, 2

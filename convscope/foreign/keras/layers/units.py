@@ -100,6 +100,11 @@ def group_normalization(layer: Layer, x: Value, graph: GraphBuilder) -> Value:
     scale, offset = (layer.flag(key, default=True) for key in ("scale", "center"))
     gamma = layer.weight("gamma", (units,)) if scale else None
     beta = layer.weight("beta", (units,)) if offset else None
+    if x.meta.numel() == groups:
+        raise layer.refused(
+            "has groups of one value, of which nothing is left but its bias: it gives the same for "
+            "every image. Give it fewer groups, or take BatchNormalization or LayerNormalization."
+        )
     x = _axis_first(layer, graph.plain(x, layer.name) if x.index is not None else x, axis, graph)
     with torch.device("meta"):
         module = nn.GroupNorm(groups, units, layer.number("epsilon", 1e-3), affine=scale or offset)
