@@ -20,9 +20,11 @@ _REFUSED = {
         "by `ct.convert(torch.export.load(path).run_decompositions({}))`. It does not read ONNX."
     ),
     "litert": (
-        "LiteRT's converters, litert-torch and onnx2tf, pin other versions of packages that "
-        "convscope needs, so that nothing could be compared. For Android take `format=onnx`, by "
-        "ONNX Runtime, or `format=ncnn`."
+        "LiteRT's converter, litert-torch, pins old versions of packages that convscope's need, so "
+        "that nothing is compared here. Take `format=torch`: in an environment of its own, "
+        "litert-torch 0.10 converts its model.pt2 by `litert_torch.convert(torch.export.load(path)"
+        ".module(), (image,))`. For Android, there are `format=onnx`, by ONNX Runtime, and "
+        "`format=ncnn`, too."
     ),
 }
 _OTHER_NAMES = {
