@@ -17,13 +17,21 @@ from scripts.architecture import (
 )
 
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
-MODULES = module_graph()
-PACKAGES = package_graph(MODULES)
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_imports_only_from_layers_below_its_own(package):
-    assert {other for other in PACKAGES[package] if LAYER[other] >= LAYER[package]} == set()
+@pytest.fixture(scope="module")
+def modules():
+    return module_graph()
+
+
+@pytest.fixture(scope="module")
+def packages(modules):
+    return package_graph(modules)
+
+
+@pytest.mark.parametrize("package", LAYER)
+def test_a_package_imports_only_from_layers_below_its_own(packages, package):
+    assert {other for other in packages[package] if LAYER[other] >= LAYER[package]} == set()
 
 
 def test_every_package_has_a_layer():
@@ -31,8 +39,8 @@ def test_every_package_has_a_layer():
     assert names - {"__init__", "__main__", "__pycache__"} == set(LAYER)
 
 
-def test_no_module_imports_in_a_circle_not_even_inside_functions_or_for_types():
-    assert find_cycle(MODULES) == []
+def test_no_module_imports_in_a_circle_not_even_inside_functions_or_for_types(modules):
+    assert find_cycle(modules) == []
 
 
 def test_cycles_are_found_wherever_they_hide(tmp_path):
@@ -50,8 +58,8 @@ def test_cycles_are_found_wherever_they_hide(tmp_path):
     assert find_cycle(module_graph(package)) == []
 
 
-def test_the_drawing_shows_the_imports_as_they_are():
-    assert DRAWING.read_text("utf-8") == draw(PACKAGES), "run scripts/architecture.py"
+def test_the_drawing_shows_the_imports_as_they_are(packages):
+    assert DRAWING.read_text("utf-8") == draw(packages), "run scripts/architecture.py"
 
 
 def loaded_after(statement: str) -> set[str]:
