@@ -29,8 +29,7 @@ def with_output(content: object, output: str, where: str) -> object:
 
 def _outputs(content: object) -> dict[str, Any]:
     """Where the outputs come from, by the name of each or of its layer; none of a Sequential."""
-    model: Any = content if isinstance(content, dict) else {}
-    config: Any = cast("dict[str, Any]", model).get("config")
+    config: Any = cast("dict[str, Any]", content).get("config") if _is_dict(content) else None
     ends: Any = cast("dict[str, Any]", config).get("output_layers") if _is_dict(config) else None
     if isinstance(ends, dict):
         return cast("dict[str, Any]", ends)
