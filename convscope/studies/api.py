@@ -10,9 +10,13 @@ from typing import cast, get_args
 from convscope.atomic import write_atomically
 from convscope.data.source import open_source
 from convscope.errors import RequestError
+from convscope.evaluation.opening import open_trained
+from convscope.features.unit_layers import record_blank
 from convscope.runs.folder import Run, slugify
+from convscope.studies.connections import count_connections
+from convscope.studies.equivariance import shift_curves
 from convscope.studies.result import MOST_SEEDS, StudyResult, VariantResult
-from convscope.studies.variants import StudyName, Variant, make_variants
+from convscope.studies.variants import StudyName, Variant, first_volume, make_variants
 from convscope.summaries.api import summary
 from convscope.training.api import resume, train
 from convscope.training.image_sample import sample_images
@@ -77,7 +81,9 @@ def study(
     budget = _Budget(epochs, seeds, threads, device)
     path.mkdir(parents=True, exist_ok=True)
     found = _train_all(variants, source, folder, path, budget, on_message)
-    results = [_result(variant, found[variant.name]) for variant in variants]
+    on_message("Shifting test images.")
+    volume = first_volume((height, width))
+    results = [_result(variant, found[variant.name], volume) for variant in variants]
     num_test = found[variants[0].name][0].test.num_images
     return StudyResult(chosen, dataset.name, num_test, tuple(results), path)
 
@@ -138,16 +144,21 @@ def _trained(
     )
 
 
-def _result(variant: Variant, trainings: list[TrainingResult]) -> VariantResult:
+def _result(
+    variant: Variant, trainings: list[TrainingResult], volume: tuple[int, int, int]
+) -> VariantResult:
     cost = summary(trainings[0].run)
+    opened = open_trained(trainings[0].run)
     rows = zip(*(training.history for training in trainings), strict=False)
     errors = [fmean(1 - epoch["val_top1"] for epoch in epochs) for epochs in rows]
     return VariantResult(
         variant.name,
         cost.parameters,
         cost.multiply_adds,
+        count_connections(record_blank(opened.net, opened.card).operations),
         tuple(training.test.top1 for training in trainings),
         fmean(training.history[-1]["seconds"] for training in trainings),
         tuple(errors),
         tuple(training.run for training in trainings),
+        tuple(shift_curves(training.run, volume) for training in trainings),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from convscope.studies.equivariance import ShiftCurves, mean_curve
 from convscope.studies.variants import QUESTIONS, StudyName
 
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
@@ -32,20 +33,34 @@ class VariantResult:
 
     Attributes:
         name: in the study.
-        parameters: weights and biases; `multiply_adds` of one image.
+        parameters: weights and biases; `multiply_adds` of one image; `connections` of all units
+            to what they read and to their biases.
         accuracies: on the test images, one for each seed.
         seconds: of its trainings, from the first to the last epoch, on average.
         errors: by epoch, the validation error, the mean over the seeds.
         runs: the run folders.
+        shifts: what shifted images do to it, by seed.
     """
 
     name: str
     parameters: int
     multiply_adds: int
+    connections: int
     accuracies: tuple[float, ...]
     seconds: float
     errors: tuple[float, ...]
     runs: tuple[Path, ...]
+    shifts: tuple[ShiftCurves, ...]
+
+    @property
+    def answers(self) -> tuple[float, ...]:
+        """By the shift in pixels, the share of answers that stay, the mean over the seeds."""
+        return mean_curve(each.answers for each in self.shifts)
+
+    @property
+    def maps(self) -> tuple[float, ...]:
+        """By the shift in pixels, how far the maps move along, the mean over the seeds."""
+        return mean_curve(each.maps for each in self.shifts)
 
     def epochs_to(self, error: float) -> int | None:
         """The first epoch, from 1, whose validation error is at most this; None if none is."""
@@ -86,6 +101,20 @@ class StudyResult:
         return f"not told apart: {said}"
 
     @property
+    def shown_shift(self) -> int:
+        """The shift in pixels that the table has."""
+        return min(3, len(self.variants[0].answers) - 1)
+
+    @property
+    def about_shifts(self) -> str:
+        """How the columns and curves of shifted images were measured."""
+        return (
+            f"Shifts: {self.variants[0].shifts[0].images:,} test images moved up, down, left and "
+            "right; the share of answers that stay, and the correlation of the last maps with the "
+            "maps of the image itself, moved as far (1: they move along with it)."
+        )
+
+    @property
     def lines(self) -> list[str]:
         """The question, how it was measured, and what the intervals mean."""
         seeds, epochs = len(self.variants[0].accuracies), len(self.variants[0].errors)
@@ -97,7 +126,7 @@ class StudyResult:
             "Intervals are of the mean over the seeds (95%, Student's t; differences are paired by "
             "seed); they say nothing of other test images or longer trainings."
         )
-        return [QUESTIONS[self.study], how, what]
+        return [QUESTIONS[self.study], how, what, self.about_shifts]
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as values of JSON."""
@@ -111,12 +140,14 @@ class StudyResult:
                     "name": each.name,
                     "parameters": each.parameters,
                     "multiply_adds": each.multiply_adds,
+                    "connections": each.connections,
                     "accuracies": list(each.accuracies),
                     "interval": list(mean_interval(each.accuracies)),
                     "seconds": each.seconds,
                     "epochs_to_error_of_all": each.epochs_to(self.error_of_all),
                     "verdict": self.verdict(each),
                     "runs": [str(run) for run in each.runs],
+                    "shifts": [vars(curves) for curves in each.shifts],
                 }
                 for each in self.variants
             ],
@@ -126,8 +157,9 @@ class StudyResult:
     def rows(self) -> list[tuple[str, ...]]:
         """The table: a header, and a row for each network."""
         header = (
-            "network", "parameters", "multiply-adds", "accuracy", "95% interval", "seconds",
-            f"epochs to {self.error_of_all:.1%} error", "beside the first",
+            "network", "parameters", "connections", "multiply-adds", "accuracy", "95% interval",
+            "beside the first", f"epochs to {self.error_of_all:.1%} error", "seconds",
+            f"same answer, {self.shown_shift} px", f"maps moved, {self.shown_shift} px",
         )  # fmt: skip
         return [header, *(self._row(variant) for variant in self.variants)]
 
@@ -136,10 +168,13 @@ class StudyResult:
         return (
             variant.name,
             f"{variant.parameters:,}",
+            f"{variant.connections:,}",
             f"{variant.multiply_adds:,}",
             f"{fmean(variant.accuracies):.2%}",
             f"{max(low, 0):.2%} to {min(high, 1):.2%}",
-            f"{variant.seconds:.1f}",
-            str(variant.epochs_to(self.error_of_all) or "none"),
             self.verdict(variant),
+            str(variant.epochs_to(self.error_of_all) or "none"),
+            f"{variant.seconds:.1f}",
+            f"{variant.answers[self.shown_shift]:.1%}",
+            f"{variant.maps[self.shown_shift]:.3f}",
         )

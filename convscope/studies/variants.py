@@ -27,6 +27,11 @@ class Variant:
     table: str
 
 
+def first_volume(size: tuple[int, int]) -> tuple[int, int, int]:
+    """The output volume (c, h, w) of every first layer of the study "sharing"."""
+    return _FILTERS, size[0] - _SIZE + 1, size[1] - _SIZE + 1
+
+
 def make_variants(study: StudyName, channels: int, size: tuple[int, int]) -> list[Variant]:
     """The networks of a study for images of a size (height, width); the first is the baseline.
 

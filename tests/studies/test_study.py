@@ -4,11 +4,18 @@ import json
 from pathlib import Path
 from statistics import fmean, stdev
 
+import numpy as np
 import pytest
+import torch
 from scipy.stats import t
+from torch import nn
+from torch.nn import functional as F
 
 import convscope
 from convscope.errors import RequestError
+from convscope.recording import operations
+from convscope.studies.connections import count_connections
+from convscope.studies.equivariance import measure_shifts, shifted
 from convscope.studies.result import StudyResult, VariantResult, mean_interval
 from convscope.studies.variants import make_variants
 
@@ -58,7 +65,7 @@ def test_an_interval_of_seeds_is_students(count):
 
 def result_of(**accuracies):
     variants = tuple(
-        VariantResult(name, 10, 20, values, 1.0, (0.5, 0.2 if name == "base" else 0.3), ())
+        VariantResult(name, 10, 20, 30, values, 1.0, (0.5, 0.2 if name == "base" else 0.3), (), ())
         for name, values in accuracies.items()
     )
     return StudyResult("depth", "digits", 100, variants, Path("out"))
@@ -90,10 +97,57 @@ def test_a_study_trains_runs_that_are_not_repeated(command, tmp_path):
     assert "trainings" not in again.stderr
     assert "beside the first" in again.stdout
     report = (tmp_path / "out" / "report.html").read_text()
-    assert "<svg" in report
+    assert report.count("<svg") == 3
+    first = payload["variants"][0]
+    assert first["connections"] > first["multiply_adds"]
+    assert [len(each["maps"]) for each in first["shifts"]] == [3, 3]  # 0 to 2 pixels of 8
+    kept = (tmp_path / "out" / "relu-0.shifts.json").read_text()
+    assert json.loads(kept)["answers"] == first["shifts"][0]["answers"]
     assert "tanh" in report
     other = command("study", "activation", "digits", "--seeds", 2, "-o", tmp_path / "out", code=2)
     assert "was trained for 1 epochs, not 5" in other.stderr
+
+
+def test_connections_are_those_of_the_lectures_arithmetic(tmp_path):
+    counts = {}
+    for variant in make_variants("sharing", 3, (32, 32)):
+        path = tmp_path / "net.toml"
+        path.write_text(variant.table)
+        net = convscope.create_model(str(path), num_classes=10).eval()
+        counts[variant.name] = count_connections(operations(net, torch.zeros(1, 3, 32, 32)))
+    tail = (8 * 28 * 28 + 1) * 10
+    assert counts["convolution"] == counts["locally-connected"]
+    assert counts["convolution"] - tail == 28 * 28 * 8 * (5 * 5 * 3 + 1)
+    assert counts["dense"] - tail == 28 * 28 * 8 * (32 * 32 * 3 + 1)
+    pool = nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.AdaptiveAvgPool2d(1))
+    assert count_connections(operations(pool, torch.zeros(1, 2, 8, 8))) == 2 * 16 * 9 + 2 * 16
+
+
+def test_maps_of_a_convolution_move_with_the_image_and_those_of_a_dense_layer_do_not():
+    """A law: without padding, a convolution commutes with shifts."""
+    torch.manual_seed(0)
+    images = F.avg_pool2d(torch.randn(12, 1, 16, 16), 3, 1, 1)
+    tail = nn.Flatten(), nn.Linear(8 * 12 * 12, 10)
+    conv = nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(inplace=True), *tail).eval()
+    dense = nn.Sequential(nn.Flatten(), nn.Linear(256, 8 * 12 * 12), nn.ReLU(), tail[1]).eval()
+    moved, lost = (measure_shifts(net, images, (8, 12, 12)) for net in (conv, dense))
+    assert moved.maps == pytest.approx((1.0,) * 5, abs=1e-9)
+    assert max(map(abs, lost.maps[1:])) < 0.1
+    pooled = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(196, 3))
+    by = measure_shifts(pooled.eval(), images, (1, 1, 1)).maps
+    assert by[2] == pytest.approx(1, abs=1e-9) == by[4]
+    assert by[1] < 0.98 > by[3]  # between the windows
+    constant = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten(), nn.Linear(196, 3)).eval()
+    nn.init.zeros_(constant[2].weight)
+    assert measure_shifts(constant, images, (1, 1, 1)).answers == (1.0,) * 5
+
+
+def test_shifts_repeat_the_border_and_interpolate():
+    image = torch.arange(12.0).reshape(1, 1, 3, 4)
+    moved = np.pad(image.numpy()[0, 0], 2, mode="edge")[1:4, 4 - 1 : 8 - 1]
+    assert shifted(image, (1, -1))[0, 0].tolist() == moved.tolist()
+    half = shifted(image, (0, 0.5))[0, 0, 0]
+    assert half.tolist() == [0.0, 0.5, 1.5, 2.5]
 
 
 def test_a_wrong_request_is_named():
