@@ -96,8 +96,9 @@ class DataIntervention:
     Attributes:
         edits: the changes.
         data: which images these are.
-        accuracy: of all of them.
-        classes: of the images of each class, by its name; a class without images is left out.
+        accuracy: of all of them; of several labels, whether all are right.
+        classes: of the images of each class, by its name; a class without images is left out. Where
+            images may have several labels, of all images: whether that label is right.
     """
 
     edits: tuple[Edit, ...]
@@ -197,8 +198,6 @@ def intervene_on_data(
     opened = open_trained(
         model, weights=weights, pretrained=pretrained, card=card, consent=Consent(trust=trust)
     )
-    if opened.card.task == "multi-label":
-        raise RequestError("The classes of images with several labels cannot be compared so yet.")
     recorded = record_blank(opened.net, opened.card)
     changed = ChangedPass(opened.net, recorded.operations, edits)
     request = DataRequest(
@@ -210,13 +209,16 @@ def intervene_on_data(
     images = open_images(opened, data, request)
     values = _values(opened, changed, edits, images)
     before, after = _answers(opened, changed, images, values, on_progress)
-    labels = images.loaded.dataset.truth(images.indices)
-    by_class = {
-        name: PairedAccuracy.of(before[labels == n], after[labels == n])
-        for n, name in enumerate(opened.card.classes)
-        if (labels == n).any()
-    }
-    total = PairedAccuracy.of(before, after)
+    truth = images.loaded.dataset.truth(images.indices)
+    by_class: dict[str, PairedAccuracy] = {}
+    for n, name in enumerate(opened.card.classes):
+        if opened.card.task == "multi-label":
+            pair = [each.predicted[:, n] == truth[:, n] for each in (before, after)]
+        else:
+            pair = [each.is_correct[truth == n] for each in (before, after)]
+        if len(pair[0]):
+            by_class[name] = PairedAccuracy.of(*pair)
+    total = PairedAccuracy.of(before.is_correct, after.is_correct)
     return DataIntervention(edits, images.description, total, by_class)
 
 
@@ -269,8 +271,8 @@ def _answers(
     images: ImageSet,
     values: Values,
     on_progress: Callable[[int, int], None],
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether each image is right, before and after."""
+) -> tuple[EvaluationOutputs, EvaluationOutputs]:
+    """The predictions for each image, before and after."""
     count = len(opened.card.classes)
     before, after = list[Tensor](), list[Tensor]()
     done = 0
@@ -282,7 +284,7 @@ def _answers(
             done += len(some)
             on_progress(done, len(images.indices))
     truth = images.loaded.dataset.truth(images.indices)
-    outputs: list[EvaluationOutputs] = [
-        compute_metrics(torch.cat(each), truth, opened.card) for each in (before, after)
-    ]
-    return outputs[0].is_correct, outputs[1].is_correct
+    return (
+        compute_metrics(torch.cat(before), truth, opened.card),
+        compute_metrics(torch.cat(after), truth, opened.card),
+    )

@@ -129,7 +129,12 @@ def hierarchy(
         if synthesis:
             levels = study.with_pictures(levels, steps, on_progress)
         note = ""
-        if probes and data is None and opened.run is not None:
+        if probes and data is not None:
+            note = (
+                "Without linear probes: they are fitted to the train split of a run's own images, "
+                "and other data were named. `convscope.probes` takes data with both splits."
+            )
+        elif probes:
             levels, note = probe_levels(
                 run,
                 levels,

@@ -1,6 +1,7 @@
 """Changed passes: hooks by hand as the oracle, laws, and a filter that is tied to a class."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +190,29 @@ def test_without_the_filter_of_a_mark_exactly_its_class_is_lost(
     assert found.accuracy.lost == 20
     low, high = found.accuracy.interval
     assert low < -1 / 3 < high < 0
+
+
+def test_of_several_labels_each_is_compared_over_all_images() -> None:
+    """The oracle: a label is right where its own logit has the right sign."""
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 2, (40, 3))
+    targets[:3] = np.eye(3, dtype=np.int64)  # each label alone, and some images with none
+    images = np.zeros((40, 12, 12), np.uint8)
+    for n in range(3):
+        images[:, 4 * n : 4 * n + 4] = 255 * targets[:, n, None, None]
+    net = nn.Sequential(nn.AdaptiveAvgPool2d((3, 1)), nn.Flatten(), nn.Linear(3, 3)).eval()
+    with torch.no_grad():
+        net[2].weight.copy_(4 * torch.eye(3))
+        net[2].bias.fill_(-2)
+    card = replace(_card(1, 3), task="multi-label")
+    found = convscope.intervene_on_data(net, (images, targets), set="2[1]=-9", card=card)
+    given = int(targets[:, 1].sum())
+    for name, each in found.classes.items():
+        assert (each.num_images, each.before, each.gained) == (40, 40, 0)
+        assert each.lost == (given if name == "c1" else 0)
+    assert found.accuracy.lost == given
+    low, high = found.classes["c1"].interval
+    assert low < -given / 40 < high < 0
 
 
 def test_over_data_the_answers_are_those_of_single_images(
