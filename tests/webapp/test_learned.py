@@ -239,6 +239,10 @@ def test_a_run_keeps_its_results_while_it_has_their_weights(digits_run, tmp_path
         api = f"/api/networks/{model.id}/learned"
         assert finish(client, api, kind="row", row="conv1")["state"] == "done"
         first = client.get(f"{api}/patches/conv1/0").json()
+        shutil.rmtree(run / "learned")
+        assert client.get(f"{api}/patches/conv1/0").status_code == 404
+        assert finish(client, api, kind="row", row="conv1")["state"] == "done"
+        assert client.get(f"{api}/patches/conv1/0").json() == first
     assert [path.suffix for path in (run / "learned").iterdir()] == [".json"]
     client, _ = client_of(run)
     assert client.get(f"{api}/patches/conv1/0").json() == first

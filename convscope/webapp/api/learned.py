@@ -1,7 +1,9 @@
 """The routes of what a network learned: patches, levels, redundancy, the map of images."""
 
+import threading
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Any, Literal
 
 from fastapi import FastAPI, Response
@@ -75,18 +77,21 @@ class _Studies:
     def __init__(self, computations: Computations) -> None:
         self._computations = computations
         self._started: dict[tuple[str, ...], Computation] = {}
+        self._numbers = count()
+        self._starting = threading.Lock()
 
     def start(self, subject: Subject, study: Study) -> Computation:
+        """Start it, or join it where it runs; one that has ended is done again, if a page asks."""
         model = subject.model
         key = (model.id, subject.data, study.kind, study.row, study.method)
         work = _work_of(subject, study)
-        whole_key = (*key, subject.cache.digest)
-        self._started.pop(key, None)
-        running = self._computations.start(whole_key, partial(_run, work), lane="data")
-        self._started[key] = running
-        ended = [old for old, one in self._started.items() if one.has_ended]
-        for old in ended:
-            del self._started[old]
+        with self._starting:
+            before = self._started.get(key)
+            again = (key, subject.cache.digest, next(self._numbers))
+            whole_key = again if before is None or before.has_ended else before.key
+            running = self._computations.start(whole_key, partial(_run, work), lane="data")
+            active = {old: one for old, one in self._started.items() if not one.has_ended}
+            self._started = {**active, key: running}
         return running
 
     def of(self, subject: Subject) -> list[dict[str, Any]]:
@@ -135,8 +140,8 @@ def _add_studies(app: FastAPI, subjects: Subjects, studies: _Studies) -> None:
         except ConvscopeError as error:
             images = {"description": "", "count": 0, "reason": str(error)}
         else:
-            count = len(selection.dataset)
-            images = {"description": selection.description, "count": count, "reason": ""}
+            number = len(selection.dataset)
+            images = {"description": selection.description, "count": number, "reason": ""}
             has_levels = subject.cache.read(subject.cache.path("levels")) is not None
         content = {
             "images": images,

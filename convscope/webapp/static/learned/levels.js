@@ -173,7 +173,7 @@ function partButton({ net, data, place }, lower, part) {
   return el(
     "button",
     {
-      class: `part${part.added < 0 ? " minus" : ""}${shown ? "" : " elsewhere"}`,
+      class: `part${said.startsWith("−") ? " minus" : ""}${shown ? "" : " elsewhere"}`,
       "aria-label": `Filter ${part.filter} of ${lower.layer}, ${said}. ${where}`,
       title: `Filter ${part.filter} of ${lower.layer}. ${where}`,
       onclick: (event) => act(event.target),
