@@ -198,6 +198,25 @@ def intervene_on_data(
     opened = open_trained(
         model, weights=weights, pretrained=pretrained, card=card, consent=Consent(trust=trust)
     )
+    return intervene_on_opened(
+        opened, edits, data, split=split, data_dir=data_dir, on_progress=on_progress
+    )
+
+
+def intervene_on_opened(
+    opened: OpenedModel,
+    edits: Sequence[Edit],
+    data: DataLike | None = None,
+    *,
+    patches: Values | None = None,
+    split: Split | None = None,
+    data_dir: str | Path | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> DataIntervention:
+    """The same for a network that is open.
+
+    `patches` are the values of edits that patch; without them, the images that they name are read.
+    """
     recorded = record_blank(opened.net, opened.card)
     changed = ChangedPass(opened.net, recorded.operations, edits)
     request = DataRequest(
@@ -207,7 +226,7 @@ def intervene_on_data(
         label_column=None,
     )
     images = open_images(opened, data, request)
-    values = _values(opened, changed, edits, images)
+    values = _values(opened, changed, edits, images, patches or {})
     before, after = _answers(opened, changed, images, values, on_progress)
     truth = images.loaded.dataset.truth(images.indices)
     by_class: dict[str, PairedAccuracy] = {}
@@ -219,7 +238,7 @@ def intervene_on_data(
         if len(pair[0]):
             by_class[name] = PairedAccuracy.of(*pair)
     total = PairedAccuracy.of(before.is_correct, after.is_correct)
-    return DataIntervention(edits, images.description, total, by_class)
+    return DataIntervention(tuple(edits), images.description, total, by_class)
 
 
 def _open(
@@ -244,12 +263,16 @@ def _batches(opened: OpenedModel, images: ImageSet) -> "Iterable[tuple[NDArray[n
 
 
 def _values(
-    opened: OpenedModel, changed: ChangedPass, edits: Sequence[Edit], images: ImageSet
+    opened: OpenedModel,
+    changed: ChangedPass,
+    edits: Sequence[Edit],
+    images: ImageSet,
+    patches: Values,
 ) -> Values:
     """What means over all images, and other images, put in the place of units."""
-    values: dict[Edit, Tensor] = {}
+    values: dict[Edit, Tensor] = {**patches}
     for edit in edits:
-        if edit.action == "patch":
+        if edit.action == "patch" and edit not in values:
             other = record_image(opened.net, edit.image, card=opened.card).recording
             values[edit] = other[edit.name].tensor[(slice(None), *edit.index)]
     means = [e for each in changed.results.values() for e in each if e.action == "mean"]

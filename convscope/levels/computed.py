@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from convscope.features.unit_layers import UnitLayer
 from convscope.inference import eval_with_gradients
@@ -43,7 +44,7 @@ def compute_pictures(
         for start in range(0, len(places), _TOGETHER):
             some = places[start : start + _TOGETHER]
 
-            def step(count: int = len(some)) -> None:
+            def step(_pixels: Tensor, count: int = len(some)) -> None:
                 nonlocal done
                 done += count
                 on_progress(done, total)

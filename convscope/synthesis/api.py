@@ -19,7 +19,7 @@ from convscope.models import ModelLike, OpenedModel, named_weights, open_model
 from convscope.runs.data import is_data_here
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
-from convscope.synthesis.ascent import Ascended, AscentSettings, ascend, to_input
+from convscope.synthesis.ascent import Ascended, AscentSettings, OnStep, ascend, to_input
 from convscope.synthesis.best_images import BestImage, find_best
 from convscope.synthesis.layer_outputs import LayerOutputs, find_outputs
 from convscope.synthesis.picture import high_frequency_share, to_bytes
@@ -121,8 +121,9 @@ def synthesize_opened(
     device: str = "auto",
     threads: int | None = None,
     on_progress: OnProgress = lambda doing, done, total: None,
+    on_pixels: OnStep = lambda pixels: None,
 ) -> SynthesisResult:
-    """The same for a network that is open."""
+    """The same for a network that is open. `on_pixels` gets the pictures as they are, each step."""
     for name, number in (("pictures", pictures), ("max_images", max_images)):
         if number < 1:
             raise RequestError(f"`{name}` must be at least 1, not {number}.")
@@ -134,7 +135,7 @@ def synthesize_opened(
         targets, notes = find_targets(names, outputs, opened.card.classes)
         chosen = _data_of(opened, data, data_dir)
         style = _style_layers(targets, outputs)
-        made = _ascend_all(opened, targets, settings, pictures, style, on_progress)
+        made = _ascend_all(opened, targets, settings, pictures, style, on_progress, on_pixels)
         best: list[BestImage | None] = [None] * len(targets)
         if chosen is not None:
             best = [*_best_of(opened, targets, chosen, max_images, on_progress)]
@@ -186,6 +187,7 @@ def _ascend_all(
     pictures: int,
     styles: Sequence[str],
     on_progress: OnProgress,
+    on_pixels: OnStep,
 ) -> list[Ascended]:
     """The pictures of every target: as many targets at a time as there is room for."""
     together = max(1, _TOGETHER // pictures)
@@ -197,8 +199,9 @@ def _ascend_all(
         for start in range(0, len(mine), together):
             some = mine[start : start + together]
 
-            def step(count: int = len(some)) -> None:
+            def step(pixels: Tensor, count: int = len(some)) -> None:
                 nonlocal done
+                on_pixels(pixels)
                 done += count * pictures
                 on_progress("steps of pictures", done, total)
 

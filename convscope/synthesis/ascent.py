@@ -16,7 +16,8 @@ from convscope.synthesis.picture import start_coefficients, to_pixels, to_plane
 from convscope.synthesis.targets import Target, channels_first
 from convscope.synthesis.views import Views
 
-OnStep = Callable[[], None]
+OnStep = Callable[[Tensor], None]
+"""Gets the pixels (n, c, h, w) that a step began with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ def ascend(
     *,
     pictures: int = 1,
     style: str | None = None,
-    on_step: OnStep = lambda: None,
+    on_step: OnStep = lambda pixels: None,
 ) -> Ascended:
     """Optimize `pictures` pictures of each target together; the first ones are those of the first.
 
@@ -116,7 +117,7 @@ def ascend(
         coefficients.grad = gradient
         optimizer.step()
         falling.step()
-        on_step()
+        on_step(pixels.detach())
     with torch.no_grad():
         pixels = to_pixels(to_plane(coefficients, card.input_size), settings.rms_contrast)
     return Ascended(pixels.detach(), has_moved.cpu())

@@ -27,7 +27,7 @@ from convscope.inference import eval_with_gradients
 from convscope.models import ModelLike, OpenedModel, named_weights, open_model
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
-from convscope.synthesis.ascent import to_input
+from convscope.synthesis.ascent import OnStep, to_input
 from convscope.synthesis.layer_outputs import LayerOutputs, find_outputs
 from convscope.synthesis.output_files import save_pictures
 from convscope.synthesis.panels import Caption, Panel
@@ -215,8 +215,9 @@ def invert_opened(
     device: str = "auto",
     threads: int | None = None,
     on_progress: OnProgress = lambda doing, done, total: None,
+    on_pixels: OnStep = lambda pixels: None,
 ) -> InversionResult:
-    """The same for a network that is open."""
+    """The same for a network that is open. `on_pixels` gets the picture as it is, each step."""
     card, net = opened.card, opened.net.to(choose_device(device))
     pixels = _pixels(image, card)
     if not layers:
@@ -234,6 +235,7 @@ def invert_opened(
             _invert(
                 net, card, layer, outputs[layer], settings,
                 lambda step, done=number * steps: on_progress(_DOING, done + step, total),
+                on_pixels,
             )
             for number, layer in enumerate(names)
         ]  # fmt: skip
@@ -268,6 +270,7 @@ def _invert(
     wanted: Tensor,
     settings: InversionSettings,
     on_step: Callable[[int], None],
+    on_pixels: OnStep,
 ) -> Tensor:
     """The bytes (1, h, w, c) of the image that was found."""
     size = float(wanted.double().square().sum())
@@ -290,6 +293,7 @@ def _invert(
         (coefficients.grad,) = torch.autograd.grad(contiguous_gradients(loss), coefficients)
         optimizer.step()
         falling.step()
+        on_pixels(pixels.detach())
         on_step(step + 1)
     with torch.no_grad():
         return to_bytes(0.5 + to_plane(coefficients, card.input_size))

@@ -18,6 +18,7 @@ from convscope.http_server.access import check_page_token
 from convscope.http_server.guard import Guard
 from convscope.http_server.limits import LIMITS, Limits
 from convscope.version import __version__
+from convscope.webapp.api.changes import add_changes
 from convscope.webapp.api.compare import add_compare
 from convscope.webapp.api.computations import add_computations
 from convscope.webapp.api.exercises import add_exercises
@@ -26,6 +27,7 @@ from convscope.webapp.api.learned import add_learned
 from convscope.webapp.api.lessons import add_lessons
 from convscope.webapp.api.responses import JSONResponse
 from convscope.webapp.api.runs import add_runs
+from convscope.webapp.api.why import add_why
 from convscope.webapp.inspect.computations import Computations
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
@@ -112,6 +114,8 @@ def make_app(
     add_inspect(app, store)
     add_learned(app, store, subjects, computations)
     add_computations(app, computations)
+    add_why(app, store, computations)
+    add_changes(app, store, computations)
     add_runs(app, jobs, store)
     add_compare(app, jobs)
     add_lessons(app)

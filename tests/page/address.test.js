@@ -21,6 +21,7 @@ const UNIT = {
   beside: "cd34",
   trail: [{ layer: "a:b~c", map: 1, row: 2, col: 3 }],
   open: ["layer1.*", "x&y"],
+  why: { method: "hires-cam", target: 3, other: 0, layer: "layer4.1/relu~2" },
 };
 
 test("a unit's address reads back as the same state", () => {
@@ -28,6 +29,16 @@ test("a unit's address reads back as the same state", () => {
   const to = address(UNIT);
   visit(to);
   assert.deepEqual(read(), UNIT);
+});
+
+test("why is asked with what differs from the defaults", () => {
+  visit("/look");
+  const why = { method: "", target: null, other: null, layer: "" };
+  assert.equal(address({ net: "lenet5", image: "ab12", why }), "/look/lenet5/ab12?why=default");
+  visit("/look/lenet5/ab12?why=default&class=-1&not=x");
+  assert.deepEqual(read().why, why);
+  visit("/look/lenet5/ab12?class=3");
+  assert.equal(read().why, null);
 });
 
 test("an address has no more in it than its state", () => {

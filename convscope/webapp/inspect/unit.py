@@ -33,6 +33,7 @@ class UnitView:
         self.recording = recording
         self.rows = {row.name: row for row in rows}
         self._row_of_output = {row.out: row.name for row in rows}
+        self._row_of = {name: row.name for row in rows for name in row.operations}
 
     def unit(
         self, name: str, at: Sequence[int], *, channels: int = 4, skip: int = 0
@@ -43,7 +44,7 @@ class UnitView:
         Raises RequestError for a unit that does not exist.
         """
         row = self.rows[name]
-        index = self._index(row.out, at)
+        index = self.index(row.out, at)
         first, *after = (self.recording.explain(done, index) for done in row.operations)
         patches = _patches(first)
         unit = {
@@ -60,16 +61,20 @@ class UnitView:
         }
         if patches is None:
             bars = _bars(first.decomposition)
-            return {**unit, **_NO_CHANNELS, **self._terms(first, 2 * channels), **bars}
+            return {**unit, **_NO_CHANNELS, **self.terms(first, 2 * channels), **bars}
         return {**unit, **_NO_TERMS, **self._channels(first, patches, channels, skip)}
 
-    def _index(self, operation: str, at: Sequence[int]) -> tuple[int, ...]:
+    def index(self, operation: str, at: Sequence[int]) -> tuple[int, ...]:
         """The index in an operation's result of the unit (map, y, x) of its volume."""
         shape = self.recording[operation].shape
         c, y, x = at
         if len(shape) < 3:
             return (c, x)[: len(shape)]
         return (c, *(int(index) for index in np.unravel_index(y, shape[1:-1])), x)
+
+    def row_of(self, operation: str) -> str | None:
+        """The row that an operation belongs to."""
+        return self._row_of.get(operation)
 
     def locate(self, location: Location | None) -> dict[str, Any] | None:
         """An operand's unit and row, found through operations that only move values."""
@@ -160,7 +165,7 @@ class UnitView:
             "sum": json_number(total),
         }
 
-    def _terms(self, explanation: Explanation, count: int) -> dict[str, Any]:
+    def terms(self, explanation: Explanation, count: int) -> dict[str, Any]:
         """The largest terms with the locations of their operands."""
         terms = explanation.terms
         is_expression = isinstance(explanation.decomposition, Expression)

@@ -35,6 +35,9 @@ export function cell(value, peak) {
   return { background: `rgb(${r} ${g} ${b})`, color: light > 0.179 ? "#000000" : "#ffffff" };
 }
 
+/** Red, green and blue of a value. @param {number} value @param {number} peak */
+export const rgbOf = (value, peak) => table.subarray(slot(value, peak), slot(value, peak) + 3);
+
 /**
  * Draw a map, one pixel for each unit; CSS scales it up without smoothing.
  * @param {ArrayLike<number>} values

@@ -8,7 +8,7 @@ import { replaceChildren } from "./focus.js";
 import { networkScreen, strip } from "./look.js";
 import { imagePane } from "./picture.js";
 import { address, go, read } from "./state.js";
-import { placeName, toEnd, trailBar } from "./trail.js";
+import { placeName, toEnd, trailBar, whyName } from "./trail.js";
 import { another } from "./upload.js";
 
 /** @type {Network | null} */
@@ -63,7 +63,7 @@ export function elsewhere(image = true) {
     { class: "row" },
     el(
       "button",
-      { class: "pill", onclick: () => go({ image: "", layer: "", place: null, trail: [], beside: "" }) },
+      { class: "pill", onclick: () => go({ image: "", layer: "", place: null, trail: [], beside: "", why: null }) },
       "Back to the network",
     ),
     image && current
@@ -92,11 +92,11 @@ function frame(net, image, state) {
   const now = imagePane(net, image, state);
   const pane = part("picture");
   if (pane.firstChild !== now[0]) replaceChildren(pane, ...now);
-  const key = JSON.stringify([net.id, image.id, state.place, state.trail, state.layer]);
+  const key = JSON.stringify([net.id, image.id, state.place, state.trail, state.layer, state.why]);
   if (key !== before.trail) replaceChildren(part("trail"), ...trailBar(net, state));
   before.trail = key;
   toEnd(part("trail"));
-  const at = state.place ? placeName(net, state.place) : state.layer;
+  const at = state.place ? placeName(net, state.place) : state.layer || (state.why ? whyName(net, state.why) : "");
   entitle([at, net.title, "convscope"].filter(Boolean).join(" · "));
 }
 
@@ -111,6 +111,11 @@ async function screenOf(net, image, state) {
   if (!state.place) leave();
   if (state.layer && !net.byName.has(state.layer))
     return [el("p", { class: "note" }, `There is no layer called ${state.layer} in ${net.title}.`), elsewhere(false)];
+  if (!state.layer && state.why) {
+    const screen = await import("./why/screen.js");
+    leave = screen.stop;
+    return screen.whyScreen(net, image, state.why);
+  }
   if (!state.layer) return networkScreen(net, state, drawn, front);
   if (!state.place) return (await import("./maps.js")).mapsScreen(net, image, state);
   const screen = await import("./unit.js");
@@ -125,7 +130,7 @@ async function screenOf(net, image, state) {
 function settle(stage, net, state, drawn) {
   replaceChildren(stage, ...drawn);
   stage.removeAttribute("aria-busy");
-  const screen = `${net.id}/${state.layer}/${Boolean(state.place)}`;
+  const screen = `${net.id}/${state.layer}/${Boolean(state.place)}/${Boolean(state.why)}`;
   if (before.screen && before.screen !== screen) scrollTo({ top: 0 });
   before.screen = screen;
 }
@@ -135,7 +140,7 @@ function settle(stage, net, state, drawn) {
  * @param {HTMLElement} stage @param {State} state @param {() => boolean} late
  */
 function slowly(stage, state, late) {
-  const other = before.screen !== `${state.net}/${state.layer}/${Boolean(state.place)}`;
+  const other = before.screen !== `${state.net}/${state.layer}/${Boolean(state.place)}/${Boolean(state.why)}`;
   /** @param {string} text */
   const say = (text) => {
     if (late()) return;
@@ -166,11 +171,12 @@ function beside(step) {
   if (layer && next) go({ layer: next.name, place: null, trail: [] });
 }
 
-/** One step up: the trail, then the maps, then the network. */
+/** One step up: the trail, then the maps, then what was asked why, then the network. */
 function up() {
-  const { place, layer, trail } = read();
+  const { place, layer, trail, why } = read();
   if (trail.length) go({ place: trail.at(-1), layer: trail.at(-1)?.layer, trail: trail.slice(0, -1) });
   else if (layer) go(place ? { place: null } : { layer: "" });
+  else if (why) go({ why: null });
 }
 
 /** @param {string} selector */
@@ -209,7 +215,7 @@ function chooser(state, list) {
   if (list.length < 2 && (known || !state.net)) return null;
   /** @param {FieldEvent} event */
   const to = (event) =>
-    go({ net: event.target.value, image: "", layer: "", place: null, trail: [], open: [], beside: "" });
+    go({ net: event.target.value, image: "", layer: "", place: null, trail: [], open: [], beside: "", why: null });
   return el(
     "select",
     { class: "pill", "aria-label": "Network", onchange: to },

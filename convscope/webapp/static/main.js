@@ -116,7 +116,7 @@ function tab(id, title, current) {
   const act = (/** @type {MouseEvent} */ event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
-    if (current && id === "look") go({ layer: "", place: null, trail: [] });
+    if (current && id === "look") go({ layer: "", place: null, trail: [], why: null });
     else travel(to);
   };
   return el("a", { class: "quiet", href: to, "aria-current": current ? "page" : null, onclick: act }, title);

@@ -5,7 +5,7 @@
 /** @import { Planes } from "./planes.js" */
 
 import { scores } from "./api.js";
-import { el } from "./element.js";
+import { el, styles } from "./element.js";
 import { replaceChildren } from "./focus.js";
 import { mapCard } from "./map_card.js";
 import { QUESTIONS, namesClasses, sentence, titleOf } from "./maps_text.js";
@@ -38,7 +38,7 @@ export async function mapsScreen(net, image, state) {
   await show(scene, legends, body);
   if (row.op === "image") return [head, legends, body];
   const { layerPanel } = await import("./learned/panel.js");
-  return [head, questions(rank), legends, body, layerPanel(net, row)];
+  return [head, questions(rank), legends, body, layerPanel(net, row), await inversion(net, image, row)];
 }
 
 /**
@@ -67,6 +67,12 @@ function toRedundancy(net) {
       travel(href);
     },
   };
+}
+
+/** What the layer still knows of the image. @param {Network} net @param {LabImage} image @param {Row} row */
+async function inversion(net, image, row) {
+  const [{ invertedLayer }] = await Promise.all([import("./why/pictures.js"), styles("why.css")]);
+  return invertedLayer(net, image, row);
 }
 
 /** @param {string} text */

@@ -5,7 +5,7 @@
 import { imageAddress, unit } from "./api.js";
 import { el, svg, write } from "./element.js";
 import { fixed, percent, sides } from "./numbers.js";
-import { go } from "./state.js";
+import { go, link } from "./state.js";
 import { another } from "./upload.js";
 import { visible } from "./words.js";
 
@@ -67,6 +67,7 @@ function make(net, image) {
       el("div", { class: "frame", style: { "aspect-ratio": `${width} / ${height}` } }, shown(net, image.id), over),
       caption,
       said,
+      ...[why(net, image)].filter((node) => node !== null),
       ...more,
       choose,
     ],
@@ -81,6 +82,20 @@ function shown(net, id) {
     (error) => (picture.alt = error.message),
   );
   return picture;
+}
+
+/** On to what the answer rests on. @param {Network} net @param {LabImage} image */
+function why(net, { predictions: [first] }) {
+  if (!first) return null;
+  return el(
+    "a",
+    {
+      class: "pill why",
+      title: "Which part of the image the answer rests on",
+      ...link({ layer: "", place: null, trail: [], why: { method: "", target: null, other: null, layer: "" } }),
+    },
+    el("span", {}, `Why ${net.classes[first.index]}?`),
+  );
 }
 
 /** The expected grade, where classes are grades; else nothing. @param {LabImage} image */

@@ -4,10 +4,11 @@
  *   /look/NETWORK/IMAGE                      the network
  *   /look/NETWORK/IMAGE/LAYER                its maps
  *   /look/NETWORK/IMAGE/LAYER/MAP/ROW,COL    one unit
+ *   /look/NETWORK/IMAGE?why=METHOD&class=N&not=N&of=OPERATION   why it answers so; METHOD may be "default"
  *   ?rank=QUESTION&with=IMAGE&trail=LAYER:MAP:ROW,COL~...&open=GROUP~...
  */
 
-/** @import { Position, State } from "./types.js" */
+/** @import { Position, State, WhyAsked } from "./types.js" */
 
 /** @returns {State} */
 export function read() {
@@ -23,8 +24,36 @@ export function read() {
     beside: asked.get("with") || "",
     trail: list("trail").map(parsePosition),
     open: list("open"),
+    why: parseWhy(asked),
   };
 }
+
+const DEFAULT = "default"; // the method, where none was chosen
+
+/** @param {URLSearchParams} asked @returns {WhyAsked | null} */
+function parseWhy(asked) {
+  const method = asked.get("why");
+  if (!method) return null;
+  /** @param {string} name */
+  const index = (name) => (/^\d+$/.test(asked.get(name) ?? "") ? Number(asked.get(name)) : null);
+  return {
+    method: method === DEFAULT ? "" : method,
+    target: index("class"),
+    other: index("not"),
+    layer: asked.get("of") ?? "",
+  };
+}
+
+/** @param {WhyAsked | null} why */
+const whyText = (why) =>
+  why
+    ? [
+        `why=${code(why.method || DEFAULT)}`,
+        why.target !== null && `class=${why.target}`,
+        why.other !== null && `not=${why.other}`,
+        why.layer && `of=${code(why.layer)}`,
+      ]
+    : [];
 
 /** A list of the query, split before it is decoded: a name may hold the sign between two. @param {string} name */
 function list(name) {
@@ -63,6 +92,7 @@ export function address(change) {
     s.beside && `with=${code(s.beside)}`,
     s.place && s.trail.length && `trail=${s.trail.map(positionText).join("~")}`,
     s.open.length && `open=${s.open.map(code).join("~")}`,
+    ...whyText(s.why),
   ].filter(Boolean);
   return `${path.join("/")}${asked.length ? `?${asked.join("&")}` : ""}`;
 }

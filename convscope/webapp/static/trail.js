@@ -1,6 +1,6 @@
 /** Where you are, and how you came: network › layer › unit ← unit ← pixel. */
 
-/** @import { Network, Position, State } from "./types.js" */
+/** @import { Network, Position, State, WhyAsked } from "./types.js" */
 
 import { pixel, unit } from "./api.js";
 import { el, write } from "./element.js";
@@ -14,9 +14,23 @@ import { go } from "./state.js";
  * @returns {Node[]}
  */
 export function trailBar(net, state) {
-  if (!state.layer) return [];
+  if (!state.layer && !state.why) return [];
+  const start = el("button", { onclick: () => go({ layer: "", place: null, trail: [], why: null }) }, "Network");
+  const asked = state.why
+    ? el(
+        "button",
+        {
+          class: "asked",
+          "aria-current": state.layer ? null : "page",
+          onclick: () => go({ layer: "", place: null, trail: [] }),
+        },
+        whyName(net, state.why),
+      )
+    : null;
+  if (!state.layer && asked) return [start, arrow("›"), asked];
   const parts = [
-    el("button", { onclick: () => go({ layer: "", place: null, trail: [] }) }, "Network"),
+    start,
+    ...(asked ? [arrow("›"), asked] : []),
     arrow("›"),
     el(
       "button",
@@ -46,6 +60,14 @@ export function trailBar(net, state) {
 
 /** @param {string} sign */
 const arrow = (sign) => el("span", { class: "arrow", "aria-hidden": "true" }, sign);
+
+/** "Why 3 and not 8?"; without a class where it is the network's first. @param {Network} net @param {WhyAsked} why */
+export function whyName(net, { target, other }) {
+  const [name, instead] = [target, other].map((index) => (index === null ? "" : (net.classes[index] ?? String(index))));
+  const of = name ? `Why ${name}` : "Why this";
+  if (instead) return `${of} and not ${instead}?`;
+  return name ? `${of}?` : "Why?";
+}
 
 /** A long trail shows its end. @param {Element | null} trail */
 export function toEnd(trail) {

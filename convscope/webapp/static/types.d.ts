@@ -150,6 +150,15 @@ export interface State {
   beside: string;
   trail: Position[];
   open: string[];
+  why: WhyAsked | null;
+}
+
+/** What is asked of the answer: a method ("" for the default), classes by index, the layer whose maps are weighed. */
+export interface WhyAsked {
+  method: string;
+  target: number | null;
+  other: number | null;
+  layer: string;
 }
 
 // A network, an image, and what the one makes of the other.
@@ -562,4 +571,72 @@ export interface Computed {
   message: string;
   version: number;
   result: any;
+}
+
+/** A method of attribution to choose. */
+export interface WhyMethod {
+  name: string;
+  title: string;
+  answers: string;
+  takes_layer: boolean;
+  signed: boolean;
+}
+
+/** A part of the image with its share of the score, in pixels of the network's input. */
+export interface WhyRegion {
+  top: number;
+  left: number;
+  bottom: number;
+  right: number;
+  share: number;
+}
+
+export interface WhyCurve {
+  area: number;
+  random_area: number;
+  random_interval: [number, number];
+  random_orders: number;
+  fractions: number[];
+  probabilities: number[];
+  better_than_random: number;
+}
+
+/** A map of the image and what is known of it; more of it once it is tested. */
+export interface WhyResult {
+  method: string;
+  title: string;
+  layer: string | null;
+  signed: boolean;
+  unit: string;
+  problem: string;
+  notes: string[];
+  map: { shape: [number, number]; computed_shape: [number, number] };
+  maximum: number;
+  shares: { score: number; map: number; others: Record<string, number>; rest: number; is_exact: boolean } | null;
+  fraction: number | null;
+  regions: WhyRegion[];
+  faithfulness: {
+    deletion: WhyCurve;
+    insertion: WhyCurve;
+    top: number;
+    without_top: number;
+    only_top: number;
+  } | null;
+  random_weights: { last: number | null; all: number | null } | null;
+  target: number;
+  instead_of: number | null;
+  score_name: string;
+  probability_name: string;
+  facts: string[];
+  is_tested: boolean;
+  cells: { row: string; rows: number[]; columns: number[] } | null;
+  terms: {
+    operation: string;
+    bias: JsonNumber;
+    exact_value: JsonNumber;
+    model_value: JsonNumber;
+    difference: JsonNumber;
+    terms: Term[];
+    remaining: { count: number; sum: JsonNumber };
+  } | null;
 }

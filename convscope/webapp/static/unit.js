@@ -40,8 +40,16 @@ export async function unitScreen(net, image, state) {
   if (kept.of !== of) kept = { of, opened: -1, more: 0 };
   const scene = await sceneOf(net, image, row, place);
   goOn(scene);
-  const { unitPanel } = await import("./learned/panel.js");
-  return [heading(scene), el("div", { class: "unit" }, ledger(scene), side(scene)), unitPanel(net, row, place)];
+  const [{ changesPanel }, { unitPanel }] = await Promise.all([
+    import("./why/changes.js"),
+    import("./learned/panel.js"),
+  ]);
+  return [
+    heading(scene),
+    el("div", { class: "unit" }, ledger(scene), side(scene)),
+    ...(await changesPanel(scene)),
+    unitPanel(net, row, place),
+  ];
 }
 
 /** @param {Row} row @param {Position} place */
