@@ -44,7 +44,7 @@ class StudiedImages:
         opened = self._opened
         if self._data is not None:
             request = DataRequest(split=None, data_dir=None, image_column=None, label_column=None)
-            return select_images(request, opened.card, self._data)
+            return select_images(request, opened, self._data)
         if opened.run is None:
             raise RequestError(
                 f"No images are known for {opened.name}. Start the lab with a run, `convscope lab "
