@@ -1,7 +1,7 @@
 """`convscope evaluate`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
 
@@ -28,9 +28,13 @@ from convscope.cli.options import (
 from convscope.device import keep_freed_memory
 from convscope.distributed.launch import is_first
 from convscope.errors import shell_word
-from convscope.evaluation.tables import Rows, headline_text
+from convscope.evaluation.tables import Rows, as_text, headline_text
 from convscope.startup import collect_again
 from convscope.words.screen import Screen, cell
+
+if TYPE_CHECKING:
+    from convscope.evaluation.details import Details
+    from convscope.evaluation.result import EvaluationResult
 
 
 def evaluate(
@@ -40,10 +44,13 @@ def evaluate(
     *,
     split: Literal["train", "val", "test"] | None = None,
     exclude_trained: Flag = False,
+    details: Flag = False,
     csv: Path | None = None,
     data_dir: DataDir = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
+    group_pattern: str | None = None,
     model: OwnCode = None,
     trust: Trust = False,
     weights: PretrainedWeights = None,
@@ -76,6 +83,13 @@ def evaluate(
         Column of a CSV file that names the images; by default the one whose header says so.
     label_column
         Column of a CSV file with the classes; by default the one whose header says so.
+    group_column
+        Column of a CSV file that says which images belong together, of one patient for example:
+        intervals count them as dependent.
+    group_pattern
+        Regular expression that finds the group of an image in its path.
+    details
+        Also print rates, areas under ROC curves, agreement and calibration, with 95% intervals.
     """
     keep_freed_memory()
     from convscope.cli.terminal import consent_flags  # noqa: PLC0415 -- torch
@@ -93,6 +107,8 @@ def evaluate(
         data_dir=data_dir,
         image_column=image_column,
         label_column=label_column,
+        group_column=group_column,
+        group_pattern=group_pattern,
         model=model,
         trust=trust,
         weights=weights,
@@ -111,24 +127,51 @@ def evaluate(
     for note in result.notes:
         screen.say(in_flags(note))
     if json:
-        print_json({**result.to_dict(), "run": run})
+        found = {"details": result.details.to_dict()} if details else {}
+        print_json({**result.to_dict(), "run": run, **found})
         return
     screen.say(f"{run} on {result.data}")
+    _print_result(result, screen, details=details)
+    if csv is not None:
+        screen.say()
+        screen.say(f"Wrote the answer for each image to {csv}.")
     screen.say()
-    for line in headline_text(result.metrics.headline()).splitlines():
+    if not details:
+        screen.say("More:  --details, for sensitivity, ROC areas, agreement and calibration")
+    if weights is None and not pretrained:
+        consent = consent_flags(Consent(model, trust))
+        screen.say(f"Next:  convscope predict {shell_word(run)} IMAGE...{consent}")
+
+
+def _print_result(result: "EvaluationResult", screen: Screen, *, details: bool) -> None:
+    screen.say()
+    for line in headline_text(result.headline()).splitlines():
         screen.say(line)
     screen.say()
     screen.print(_table(result.metrics.class_table()))
     if confusion := result.metrics.confusion_table():
         screen.say()
         screen.print(_table(confusion, is_confusion=True))
-    if csv is not None:
+    if details:
+        _print_details(result.details, screen)
+
+
+def _print_details(details: "Details", screen: Screen) -> None:
+    from convscope.evaluation.detail_tables import (  # noqa: PLC0415 -- NumPy
+        detail_tables,
+        undefined_notes,
+    )
+
+    for title, rows in detail_tables(details):
         screen.say()
-        screen.say(f"Wrote the answer for each image to {csv}.")
-    if weights is None and not pretrained:
+        screen.say(title)
+        for line in as_text(rows).splitlines():
+            screen.say(line)
+    notes = undefined_notes(details)
+    if notes:
         screen.say()
-        consent = consent_flags(Consent(model, trust))
-        screen.say(f"Next:  convscope predict {shell_word(run)} IMAGE...{consent}")
+    for note in notes:
+        screen.say(note)
 
 
 def _table(rows: Rows, *, is_confusion: bool = False) -> Table:

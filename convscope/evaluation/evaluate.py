@@ -61,6 +61,8 @@ def evaluate(
     data_dir: str | Path | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
+    group_pattern: str | None = None,
     batch_size: int | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -85,7 +87,9 @@ def evaluate(
     training; the last bits of the loss can depend on it.
 
     `image_column` and `label_column` name columns of a CSV file or of a Hugging Face data set,
-    where it is not plain which they are.
+    where it is not plain which they are. `group_column` and `group_pattern` say, as in `train`,
+    which images of `data` belong together, of one patient for example: intervals then count them as
+    dependent. Of a run's own data they are those of the training.
 
     Raises RequestError if network and data do not match, WorkError if the network's outputs are not
     finite.
@@ -103,6 +107,8 @@ def evaluate(
         data_dir=Path(data_dir) if data_dir else None,
         image_column=image_column,
         label_column=label_column,
+        group_column=group_column,
+        group_pattern=group_pattern,
     )
     settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
     with joined() as group:
@@ -160,6 +166,8 @@ def evaluate(
             model=_name(opened),
             in_training=overlap.in_training,
             in_validation=overlap.in_validation,
+            groups=_groups(loaded, indices),
+            split=selection.split,
         )
         if csv is not None and group.is_first:
             result.write_csv(Path(csv).expanduser())
@@ -218,6 +226,11 @@ def _notes(opened: OpenedModel, loaded: LoadedDataset) -> Iterator[str]:
         yield (
             f"Images that could not be read: {len(loaded.problems)}, first {key}, which {reason}."
         )
+
+
+def _groups(loaded: LoadedDataset, indices: NDArray[np.int64]) -> list[str] | None:
+    groups = loaded.dataset.groups
+    return None if groups is None else [groups[int(index)] for index in indices]
 
 
 def _missing_classes(opened: OpenedModel, loaded: LoadedDataset) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Metrics as people see them: by `print`, in a notebook, in a file."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convscope import synonyms
@@ -52,19 +52,19 @@ class PrintedMetrics(ABC):
         return f"<div>{metrics_html(self)}</div>"
 
 
-def metrics_text(metrics: PrintedMetrics) -> str:
-    """The headline and the tables as text."""
-    lines = headline_text(metrics.headline())
+def metrics_text(metrics: PrintedMetrics, headline: Sequence[tuple[str, str]] | None = None) -> str:
+    """The headline, by default that of the metrics, and the tables as text."""
+    lines = headline_text(headline or metrics.headline())
     tables = [metrics.class_table(), metrics.confusion_table()]
     return "\n\n".join([lines, *(as_text(table) for table in tables if table)])
 
 
-def metrics_html(metrics: PrintedMetrics) -> str:
-    """The headline and the tables for a notebook."""
+def metrics_html(metrics: PrintedMetrics, headline: Sequence[tuple[str, str]] | None = None) -> str:
+    """The headline, by default that of the metrics, and the tables for a notebook."""
     lines = "".join(
         f"<tr><th style='{LEFT_CELL}'>{name}</th>"
         f"<td style='{LEFT_CELL}'>{escape_html(value)}</td></tr>"
-        for name, value in metrics.headline()
+        for name, value in headline or metrics.headline()
     )
     confusion = metrics.confusion_table()
     return (

@@ -1,6 +1,8 @@
 """What `evaluate` returns: metrics, tables, and the answer for each image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,8 @@ from convscope import synonyms
 from convscope.atomic import write_atomically
 from convscope.data.dataset import name_answer
 from convscope.errors import WorkError
+from convscope.evaluation.details import Details
+from convscope.evaluation.headline_intervals import interval_values, with_intervals
 from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
@@ -39,6 +43,9 @@ class EvaluationResult:
         in_training: how many of the images the run was trained on, by their content; None if it is
             not known.
         in_validation: likewise, of those that are not in training.
+        groups: of each image, as the data have them: its patient, for example; None where there are
+            none. Intervals count the images of one group as dependent.
+        split: of the data, that the images are of; "" where they are all of the data.
     """
 
     outputs: EvaluationOutputs
@@ -49,6 +56,8 @@ class EvaluationResult:
     model: str = ""
     in_training: int | None = None
     in_validation: int | None = None
+    groups: Sequence[str] | None = None
+    split: str = ""
 
     @property
     def metrics(self) -> AnyMetrics:
@@ -68,6 +77,24 @@ class EvaluationResult:
     def loss(self) -> float:
         """The mean loss, see `convscope.losses`: of one class the cross-entropy, in nats."""
         return self.metrics.loss
+
+    @cached_property
+    def details(self) -> Details:
+        """Rates, areas under curves, agreement and calibration, with intervals."""
+        outputs = self.outputs
+        return Details(
+            classes=self.metrics.classes,
+            task=self.metrics.task,
+            probabilities=outputs.probabilities,
+            truth=self.labels,
+            predicted=outputs.predicted,
+            losses=outputs.losses,
+            groups=self.groups,
+        )
+
+    def headline(self) -> list[tuple[str, str]]:
+        """The names and values of the metrics of all images, with 95% intervals."""
+        return with_intervals(self.metrics.headline(), self.details)
 
     @property
     def per_class(self) -> list[dict[str, Any]]:
@@ -94,8 +121,9 @@ class EvaluationResult:
 
     @property
     def per_image(self) -> list[dict[str, Any]]:
-        """A row for each image: path, label, predicted, correct, probability, loss, and `p_<class>`
-        for each class; of more than 100 classes the five most probable, `top_2` and `p_2` ...
+        """A row for each image: path, label, predicted, correct, probability, loss, split and group
+        where there are such, and `p_<class>` for each class; of more than 100 classes the five most
+        probable, `top_2` and `p_2` ...
 
         Where an image may have several labels, `label` and `predicted` list them with semicolons,
         and `probability` is that of the least sure answer; of grades there is `expected_grade`, as
@@ -111,7 +139,13 @@ class EvaluationResult:
         """The result without its images, as it is written to JSON."""
         counts = {"in_training": self.in_training, "in_validation": self.in_validation}
         known = {name: count for name, count in counts.items() if count is not None}
-        return {"run": self.model, "data": self.data, **known, **self.metrics.to_dict()}
+        measured = self.metrics.to_dict()
+        intervals = {
+            name: interval
+            for name, interval in interval_values(self.details).items()
+            if name.removesuffix("_interval") in measured
+        }
+        return {"run": self.model, "data": self.data, **known, **measured, **intervals}
 
     def write_csv(self, path: str | Path) -> None:
         """Write `per_image` to a file. Raises WorkError if it cannot be written.
@@ -135,6 +169,8 @@ class EvaluationResult:
             "correct": bool(outputs.is_correct[index]),
             "probability": float(outputs.confidence[index]),
             "loss": float(outputs.losses[index]),
+            **({"split": self.split} if self.split else {}),
+            **({} if self.groups is None else {"group": self.groups[index]}),
         }
         if isinstance(self.metrics, Metrics) and self.metrics.is_ordinal:
             row["expected_grade"] = expected_grade(shares)
@@ -157,13 +193,16 @@ class EvaluationResult:
 
     def __str__(self) -> str:
         return "\n\n".join(
-            [*map(visible, (self._title(), *self.notes)), metrics_text(self.metrics)]
+            [
+                *map(visible, (self._title(), *self.notes)),
+                metrics_text(self.metrics, self.headline()),
+            ]
         )
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{escape_html(note)}</p>" for note in self.notes)
         title = f"<p><b>{escape_html(self._title())}</b></p>"
-        return f"<div>{title}{notes}{metrics_html(self.metrics)}</div>"
+        return f"<div>{title}{notes}{metrics_html(self.metrics, self.headline())}</div>"
 
     def _title(self) -> str:
         return f"{self.model} on {self.data}" if self.model else self.data

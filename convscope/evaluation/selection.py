@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,10 +21,14 @@ from convscope.runs.folder import Run
 
 @dataclass(frozen=True)
 class Selection:
-    """Images to evaluate, as the test split of `dataset`, and a description of them."""
+    """Images to evaluate, as the test split of `dataset`, and a description of them.
+
+    `split` is the split that they are of; "" where they are all of the data.
+    """
 
     dataset: Dataset
     description: str
+    split: Split | Literal[""]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,8 @@ class DataRequest:
     data_dir: Path | None
     image_column: str | None
     label_column: str | None
+    group_column: str | None = None
+    group_pattern: str | None = None
 
 
 def select_run_images(run: Run, config: Mapping[str, Any], request: DataRequest) -> Selection:
@@ -46,10 +52,11 @@ def select_run_images(run: Run, config: Mapping[str, Any], request: DataRequest)
             f"{data}, on which {run.path} was trained, does not exist. If the images were moved, "
             f"say where they are now: `convscope evaluate {shell_word(run.path)} DATA`."
         )
-    dataset, indices = open_run_data(run, config, split, request.data_dir)
+    dataset, indices = open_run_data(run, config, split, request.data_dir, with_groups=True)
     if not len(indices):
         raise RequestError(f"The data of {run.path} have no {split} split.")
-    return Selection(dataset.subset(indices, "test"), f"the {split} split of {dataset.name}")
+    chosen = dataset.subset(indices, "test")
+    return Selection(chosen, f"the {split} split of {dataset.name}", split)
 
 
 def select_images(request: DataRequest, opened: OpenedModel, data: DataLike) -> Selection:
@@ -64,7 +71,8 @@ def select_images(request: DataRequest, opened: OpenedModel, data: DataLike) -> 
         image_column=request.image_column,
         label_column=request.label_column,
         task=card.task,
-        group_column=INDEPENDENT,
+        group_column=request.group_column or (None if request.group_pattern else INDEPENDENT),
+        group_pattern=request.group_pattern,
         default_names=card.classes,
         for_training=False,
     )
@@ -78,11 +86,11 @@ def select_images(request: DataRequest, opened: OpenedModel, data: DataLike) -> 
     split = request.split
     if split is None and not (dataset.split == "test").any():
         everything = np.arange(len(dataset))
-        return Selection(dataset.subset(everything, "test"), f"all of {dataset.name}")
+        return Selection(dataset.subset(everything, "test"), f"all of {dataset.name}", "")
     indices = np.flatnonzero(dataset.split == (split or "test"))
     if not len(indices):
         raise RequestError(
             f"{dataset.name} has no {split} split. Leave out `split` to use all of it."
         )
     description = f"the {split or 'test'} split of {dataset.name}"
-    return Selection(dataset.subset(indices, "test"), description)
+    return Selection(dataset.subset(indices, "test"), description, split or "test")

@@ -24,15 +24,26 @@ def is_data_here(config: Mapping[str, Any]) -> bool:
 
 
 def open_run_data(
-    run: Run, config: Mapping[str, Any], split: Split, data_dir: Path | None = None
+    run: Run,
+    config: Mapping[str, Any],
+    split: Split,
+    data_dir: Path | None = None,
+    *,
+    with_groups: bool = False,
 ) -> tuple[Dataset, NDArray[np.int64]]:
     """The data set of a run with the run's splits, and the indices of one of them.
+
+    `with_groups` says which images belong together, as the training had it.
 
     Raises RequestError for data that have changed since the run was trained.
     """
     if data_dir is None and "data_dir" in config:
         data_dir = Path(config["data_dir"])
-    dataset = open_source(config["data"], data_dir=data_dir, **saved_options(config))
+    options = saved_options(config)
+    if with_groups:
+        options["group_column"] = config.get("group_column")
+        options["group_pattern"] = config.get("group_pattern")
+    dataset = open_source(config["data"], data_dir=data_dir, **options)
     card = run.read_card()
     dataset = match_classes(dataset, card.classes)
     splits = run.read_bound("splits.csv", card)

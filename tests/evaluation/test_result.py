@@ -69,7 +69,7 @@ def test_the_file_is_refused_before_the_work_where_its_folder_does_not_exist(dig
 def test_classes_without_images_have_no_rows():
     assert [(row["name"], row["images"]) for row in THREE.per_class] == [("a", 2), ("b<", 1)]
     assert THREE.confusion == {"a": {"a": 1, "b<": 0, "c": 1}, "b<": {"a": 0, "b<": 1, "c": 0}}
-    assert "mean F1   0.5556   (over the 3 classes that occur, of 4)" in str(THREE)
+    assert "mean F1   0.5556   (over the 3 classes that occur, of 4; 95% interval 0." in str(THREE)
     assert "d" not in [line.split()[0] for line in str(THREE).splitlines() if line]
 
 
@@ -85,8 +85,14 @@ def test_it_is_shown_in_one_line_or_as_aligned_tables():
 
 def test_the_metrics_alone_are_shown_as_the_same_tables():
     metrics = THREE.metrics
-    assert str(THREE).endswith(f"\n\n{metrics}")
-    assert THREE._repr_html_().endswith(metrics._repr_html_().removeprefix("<div>"))
+    lines = str(metrics).splitlines()
+    shown = str(THREE).splitlines()[-len(lines) :]
+    assert all(
+        line.startswith(of_metrics.rstrip(")"))  # after which the interval stands
+        for line, of_metrics in zip(shown, lines, strict=True)
+    )
+    tables = metrics._repr_html_().partition("<div style=")[2]
+    assert THREE._repr_html_().endswith(tables)
     assert repr(metrics).startswith(f"Metrics(top1={THREE.top1:.4f}, loss=")
 
 
