@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from convscope.words.screen import Screen
+from convscope.words.time_left import time_left
 
 _SECONDS = 30.0  # between two lines
 
@@ -64,6 +65,4 @@ class _Lines:
             return
         self._told = time.perf_counter()
         left = (total - done) / rate
-        self._screen.say(
-            f"{done:,} of {total:,} images, {rate:,.0f} a second, {left / 60:,.0f} minutes left"
-        )
+        self._screen.say(f"{done:,} of {total:,} images, {rate:,.0f} a second, {time_left(left)}")

@@ -21,6 +21,7 @@ from convscope.summaries.api import summary
 from convscope.training.api import resume, train
 from convscope.training.image_sample import sample_images
 from convscope.training.result import TrainingResult
+from convscope.words.time_left import time_left
 
 _LARGEST = 64  # pixels of a side to which larger images are brought
 _SMALLEST = 8
@@ -106,11 +107,9 @@ def _train_all(
             found[variant.name].append(_trained(variant, run, seed, data, data_dir, budget))
             done += 1
             if is_new:
-                left = (time.perf_counter() - began) / done * (total - done) / 60
-                on_message(
-                    f"{run.name} is trained: {done} of {total} trainings, about {left:.0f} minutes "
-                    "left."
-                )
+                left = (time.perf_counter() - began) / done * (total - done)
+                rest = f", {time_left(left)}" if done < total else ""
+                on_message(f"{run.name} is trained: {done} of {total} trainings{rest}.")
     return found
 
 

@@ -5,6 +5,7 @@
 - `aligned`: in a column of text
 - `json_text`: JSON that every program can read
 - `csv_text`: CSV that no spreadsheet takes for formulas
+- `time_left`: how long some work still takes
 - `screen`: the terminal itself
 """
 
