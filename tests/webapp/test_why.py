@@ -130,7 +130,7 @@ def test_the_numbers_are_the_commands(client, store, images, pixels):
     result = computed(client, path, asked)["result"]
     fed = preprocess(pixels[1], model.card)
     expected = convscope.attribute(
-        model.net, fed, card=model.card, method="hires-cam", target=1, instead_of=0
+        model.copy_opened().net, fed, card=model.card, method="hires-cam", target=1, instead_of=0
     )[0]["hires-cam"]
     for key, value in expected.to_dict().items():
         assert _plain(result[key]) == _plain(value), key
@@ -234,7 +234,7 @@ def test_every_change_is_what_the_command_does(client, store, images, pixels, fi
     answer = change(client, images, **fields).json()
     model = store.model("marked")
     expected = convscope.intervene(
-        model.net, preprocess(pixels[1], model.card)[0], set=edit, card=model.card
+        model.copy_opened().net, preprocess(pixels[1], model.card)[0], set=edit, card=model.card
     )
     assert answer["edits"] == [edit]
     before, after = expected.probabilities()
@@ -326,7 +326,7 @@ def worked(work, *arguments):
 def test_a_computed_picture_grows_and_is_the_commands(store):
     model = store.model("marked")
     found, seen = worked(excite, model, "conv", (2,))
-    expected = convscope.synthesize(model.net, "conv[2]", card=model.card).pictures[0]
+    expected = convscope.synthesize(model.copy_opened().net, "conv[2]", card=model.card).pictures[0]
     assert [result["is_final"] for result in seen][:1] == [False]
     assert found.result["value"] == pytest.approx(expected.value)
     shown = np.asarray(Image.open(io.BytesIO(found.files["picture"].data)))
