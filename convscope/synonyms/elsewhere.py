@@ -231,7 +231,7 @@ OF_COMMANDS = {
         "cls target_category",
         "explain shows the exact arithmetic of a unit; maps over a whole image are those of "
         "`convscope attribute`.": "method gradcam saliency lrp shap lime integrated_gradients "
-        "heatmap attribution cam visualize output save show plot out o colormap",
+        "heatmap attribution cam visualize output show plot out o colormap",
         "`depth` says how far `trace_back` goes.": "steps hops",
     },
     "summary": {

@@ -128,7 +128,7 @@ def test_patches_are_those_of_a_slow_loop_over_recordings(padding):
                 at = (one.filter, patch.row, patch.column)[: len(layer.shape)]
                 own = recordings[patch.index].explain(layer.source, at)
                 assert patch.box == own.receptive_field.box
-                assert patch.value == pytest.approx(own.model_value, rel=1e-5)
+                assert patch.value == pytest.approx(own.model_value, rel=1e-5, abs=1e-6)
                 if layer.name == "conv":
                     assert patch.alike == (2 if patch.index in equal else 0)
 
@@ -248,14 +248,13 @@ def test_a_pass_that_was_stopped_goes_on_and_ends_with_the_same(tmp_path, monkey
 
     with pytest.raises(KeyboardInterrupt):
         run(18)
-    monkeypatch.setattr(collection, "_SECONDS", -1.0)  # a checkpoint after every batch
-    with pytest.raises(ZeroDivisionError):  # as if it was killed: nothing more is saved
+    with pytest.raises(ZeroDivisionError):  # whatever stops it
         run(30, ZeroDivisionError)
     assert not target.exists()
     (partial,) = tmp_path.iterdir()
     assert partial.name == ".page.json.partial"
     resumed = run()
-    assert started == [6, 12, 18, 24, 30, 30, 36, 40]
+    assert started == [6, 12, 18, 24, 30, 36, 40]
     assert resumed.to_dict() == whole.to_dict()
     assert json.loads(target.read_text()) == json.loads(json.dumps(whole.to_dict()))
     assert [path.name for path in tmp_path.iterdir()] == ["page.json"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch._ops import OpOverload
@@ -80,7 +80,7 @@ def _operator(name: str) -> _Function | None:
         return None
     packet = getattr(getattr(torch.ops, parts[0]), parts[1], None)
     found: Any = getattr(packet, parts[2], None)
-    return found if isinstance(found, OpOverload) else None
+    return cast("_Function", found) if isinstance(found, OpOverload) else None
 
 
 @cache

@@ -107,5 +107,5 @@ def _of_run(run: Run) -> Selection:
         indices = dataset.indices(split)
         if len(indices):
             description = f"the {split} split of {dataset.name}"
-            return Selection(dataset.subset(indices, "test"), description)
+            return Selection(dataset.subset(indices, "test"), description, split)
     raise RequestError(f"The data of {run.path.name} have no images.")
