@@ -112,6 +112,7 @@ def test_a_saved_recording_is_the_same_to_the_bit(kind, tmp_path):
     round_trip(example, tmp_path / "pass.safetensors")
 
 
+@pytest.mark.filterwarnings("ignore")  # that PyTorch raises at the first call of some functions
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_every_example_is_the_same_to_the_bit(example, tmp_path):

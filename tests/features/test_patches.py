@@ -227,7 +227,7 @@ def test_what_lies_outside_of_an_image_is_marked():
     assert (~outside).sum() == 256
 
 
-def test_a_pass_that_was_stopped_goes_on_and_ends_with_the_same(tmp_path, monkeypatch):
+def test_a_pass_that_was_stopped_goes_on_and_ends_with_the_same(tmp_path):
     random = np.random.default_rng(6)
     images = random.integers(0, 256, (40, 24, 24, 1), dtype=np.uint8)
     net = network_of([random.normal(size=(4, 4)) for _ in range(5)])
