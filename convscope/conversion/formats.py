@@ -20,8 +20,8 @@ _REFUSED = {
         "by `ct.convert(torch.export.load(path).run_decompositions({}))`. It does not read ONNX."
     ),
     "litert": (
-        "LiteRT's converter, litert-torch, pins old versions of packages that convscope's need, so "
-        "that nothing is compared here. Take `format=torch`: in an environment of its own, "
+        "LiteRT's converter, litert-torch, needs older versions of packages than convscope, so "
+        "that nothing could be compared. Take `format=torch`: in an environment of its own, "
         "litert-torch 0.10 converts its model.pt2 by `litert_torch.convert(torch.export.load(path)"
         ".module(), (image,))`. For Android, there are `format=onnx`, by ONNX Runtime, and "
         "`format=ncnn`, too."

@@ -207,8 +207,8 @@ def test_what_cannot_be_followed_is_told(tmp_path):
     [
         ("coreml", "on a Mac, coremltools 9 converts its model.pt2"),
         ("mlpackage", "nothing unchecked is written"),
-        ("onnx,litert", "onnx2tf, pin other versions"),
-        ("tflite", "For Android take `format=onnx`"),
+        ("onnx,litert", r"litert_torch\.convert\(torch\.export\.load\(path\)"),
+        ("tflite", "For Android, there are `format=onnx`"),
         ("onnyx", "may be onnx, openvino, ncnn, torch, not 'onnyx'"),
         ("", "may be onnx"),
     ],
