@@ -11,6 +11,7 @@ import { figure, spotName } from "../matrix.js";
 import { count, decimalsFor, fixed, percent, several, signed, whole } from "../numbers.js";
 import { number } from "../planes.js";
 import { go } from "../state.js";
+import { visible } from "../words.js";
 import { excitingPicture } from "./pictures.js";
 
 /**
@@ -119,7 +120,7 @@ function changer(scene, path, possible) {
   const adapt = () => {
     const [, , label] = ACTIONS.find(([, key]) => key === action.value) ?? ["", "", ""];
     value.hidden = !label;
-    value.setAttribute("aria-label", label || "Value");
+    value.setAttribute("aria-label", visible(label || "Value"));
   };
   const result = el("div", { class: "changed" });
   const status = el("div", { role: "status" });
