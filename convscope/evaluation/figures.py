@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.evaluation.metrics import wilson_interval
-
-_Z = 1.959963984540054
+from convscope.evaluation.metrics import Z_95, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def mean(values: NDArray[np.float64], groups: NDArray[np.int64] | None = None) -
         what = "image" if groups is None else "group"
         return Figure(value, None, f"there is one {what} only")
     error = math.sqrt(parts / (parts - 1) * float((residuals**2).sum())) / count
-    return Figure(value, (value - _Z * error, value + _Z * error), method="standard error")
+    return Figure(value, (value - Z_95 * error, value + Z_95 * error), method="standard error")
 
 
 def on_logit_scale(value: float, error: float, *, method: str) -> Figure:
@@ -93,7 +91,7 @@ def on_logit_scale(value: float, error: float, *, method: str) -> Figure:
     """
     if not 0 < value < 1 or not error > 0:
         return Figure(value, None, f"{method} gives no interval at {value:g}")
-    logit, half = math.log(value / (1 - value)), _Z * error / (value * (1 - value))
+    logit, half = math.log(value / (1 - value)), Z_95 * error / (value * (1 - value))
     low, high = (1 / (1 + math.exp(min(-x, 700.0))) for x in (logit - half, logit + half))
     return Figure(value, (low, high), method=method)
 

@@ -24,6 +24,9 @@ MetricName = Literal["top1", "loss", "f1", "balanced", "map", "micro_f1", "kappa
 ("balanced accuracy"). Of several labels: mean average precision and micro F1. Of grades: quadratic
 weighted kappa, and the mean absolute error in grades (lower is better)."""
 
+Z_95 = 1.959963984540054
+"""The 97.5% quantile of the normal distribution, of a 95% interval."""
+
 METRICS: dict[TaskName, tuple[MetricName, ...]] = {
     "single-label": ("top1", "loss", "f1", "balanced"),
     "multi-label": ("map", "top1", "loss", "f1", "micro_f1"),
@@ -245,9 +248,7 @@ def is_better(new: tuple[float, float], old: tuple[float, float], metric: Metric
     return new[0] < old[0] if metric == "mae" else new[0] > old[0]
 
 
-def wilson_interval(
-    num_correct: float, num_images: float, z: float = 1.959963984540054
-) -> tuple[float, float]:
+def wilson_interval(num_correct: float, num_images: float, z: float = Z_95) -> tuple[float, float]:
     """Wilson's score interval of a share (1927): 95%, or as `z` says.
 
     With p = num_correct / n, the center is (p + z²/2n) / (1 + z²/n) and its half-width

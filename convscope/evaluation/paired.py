@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.evaluation.metrics import Z_95
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairedAccuracy:
@@ -58,7 +60,7 @@ class PairedAccuracy:
         total = self.num_images + 2
         gained, lost = (self.gained + 1) / total, (self.lost + 1) / total
         difference = gained - lost
-        half = _Z * math.sqrt((gained + lost - difference**2) / total)
+        half = Z_95 * math.sqrt((gained + lost - difference**2) / total)
         return max(-1.0, difference - half), min(1.0, difference + half)
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,6 +79,3 @@ class PairedAccuracy:
             f"{self.before / self.num_images:.2%} before, {self.after / self.num_images:.2%} "
             f"after: {100 * self.change:+.2f} points, 95% interval {low:+.2f} to {high:+.2f}"
         )
-
-
-_Z = 1.959963984540054

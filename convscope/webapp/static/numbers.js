@@ -21,6 +21,9 @@ export function signed(value, decimals) {
   return Number(value) > 0 && Number(text) !== 0 ? `+${text}` : text;
 }
 
+/** A factor, with three decimals: in parentheses where it is negative. @param {number} v */
+export const wrapped = (v) => (v < 0 ? `(${fixed(v, 3)})` : fixed(v, 3));
+
 /** Decimals that show `digits` significant digits of the largest of a column, at most six. @param {number[]} values */
 export function decimalsFor(values, digits = 4) {
   const known = values.filter(Number.isFinite);

@@ -8,7 +8,7 @@ import { compute, progressBar } from "../computation.js";
 import { el, messageOf, styles } from "../element.js";
 import { replaceChildren } from "../focus.js";
 import { figure, spotName } from "../matrix.js";
-import { count, decimalsFor, fixed, percent, several, signed, whole } from "../numbers.js";
+import { count, decimalsFor, fixed, percent, several, signed, whole, wrapped } from "../numbers.js";
 import { number } from "../planes.js";
 import { go } from "../state.js";
 import { visible } from "../words.js";
@@ -330,9 +330,6 @@ function arithmetic(net, { terms, about }) {
     ),
   ];
 }
-
-/** @param {number} v */
-const wrapped = (v) => (v < 0 ? `(${fixed(v, 3)})` : fixed(v, 3));
 
 /**
  * The same over the test images of the run, in the background.

@@ -4,7 +4,7 @@
 
 import { el, svg } from "../element.js";
 import { figure, spotName } from "../matrix.js";
-import { count, decimalsFor, fixed, percent, signed, whole } from "../numbers.js";
+import { count, decimalsFor, fixed, percent, signed, whole, wrapped } from "../numbers.js";
 import { number } from "../planes.js";
 import { go } from "../state.js";
 
@@ -156,9 +156,6 @@ function curve(name, meaning, found) {
     ),
   );
 }
-
-/** @param {number} v */
-const wrapped = (v) => (v < 0 ? `(${fixed(v, 3)})` : fixed(v, 3));
 
 /** @param {string} text */
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
