@@ -174,7 +174,7 @@ def record_or_load(
         )
         return recorded
     if image is None or isinstance(model, Recording):
-        raise RequestError("explain takes a network and an image, or a saved recording.")
+        raise RequestError("Give a network and an image, or a saved recording.")
     return record_image(
         model,
         image,
