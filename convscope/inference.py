@@ -59,6 +59,18 @@ def probabilities(output: Tensor, card: Card) -> Tensor:
     return values.sigmoid() if card.task == "multi-label" else values.softmax(-1)
 
 
+def answers(output: Tensor, card: Card) -> Tensor:
+    """What a network says of images, int64: the class of each (n,), the first of equal ones.
+
+    Where an image may have several labels, 0 or 1 for each, (n, classes): whether it reaches the
+    card's threshold.
+    """
+    shares = probabilities(output, card)
+    if card.task != "multi-label":
+        return shares.argmax(-1)
+    return (shares >= shares.new_tensor(card.label_thresholds)).long()
+
+
 def to_logits(output: Tensor, card: Card) -> Tensor:
     """Logits (..., classes) for the loss, from what a network returned.
 

@@ -41,6 +41,7 @@ def embed(
     layer: str | None = None,
     method: str = "pca",
     max_images: Int = 2000,
+    label: str | None = None,
     nearest: Annotated[tuple[Path, ...], SEVERAL] = (),
     num_nearest: Int = 6,
     seed: Int = 0,
@@ -76,6 +77,8 @@ def embed(
         pca, tsne (needs scikit-learn: the extra embed) or umap (umap-learn: the extra umap).
     max_images
         How many images the map has at most, evenly out of all.
+    label
+        Where images have several labels, the one that colors the map; default: the most frequent.
     nearest
         Image files of which the nearest images are shown, by the distance at the layer.
     num_nearest
@@ -98,6 +101,7 @@ def embed(
             layer=layer,
             method=method,
             max_images=max_images,
+            label=label,
             nearest=nearest,
             num_nearest=num_nearest,
             seed=seed,
@@ -124,7 +128,7 @@ def embed(
         screen.say(in_flags(line))
     for each in result.neighbors:
         found = ", ".join(
-            f"{result.names[index]} ({result.classes[result.labels[index]]}, {distance:.3g})"
+            f"{result.names[index]} ({result.truths[index]}, {distance:.3g})"
             for index, distance in zip(each.indices, each.distances, strict=True)
         )
         screen.say(f"Nearest to {each.image}: {found}")

@@ -78,16 +78,22 @@ def probes(
         print_json(result.to_dict())
         return
     table = Table("layer", box=None, pad_edge=False)
-    for name in ("features", "accuracy", "95% interval", "on training images"):
+    has_labels = any(each.label for each in result.layers)
+    columns = ("features", "accuracy", "95% interval", "on training images")
+    if has_labels:
+        table.add_column("label")
+    for name in (*columns, *["AUC"] * has_labels):
         table.add_column(name, justify="right")
     for each in result.layers:
         low, high = each.interval
         table.add_row(
             cell(each.layer),
+            *([cell(each.label)] if has_labels else []),
             f"{each.num_features:,}",
             f"{each.accuracy:.2%}",
             f"{low:.2%} to {high:.2%}",
             f"{each.train_accuracy:.2%}",
+            *([] if each.area is None else [str(each.area)]),
         )
     screen.say()
     screen.print(table)

@@ -79,8 +79,9 @@ def hierarchy(
         top: how many patches of each filter, at most one of an image; parts are the mean over the
             first five of them.
         synthesis: whether to compute pictures; `steps` of gradient ascent each.
-        probes: whether to fit a linear classifier to each level of a run on its own images, which
-            says how directly the classes can be read there: see `convscope.probes`.
+        probes: whether to fit a linear classifier to each level, to the train split of the data,
+            and to test it on the test split, which says how directly the classes can be read there:
+            see `convscope.probes`.
         output: a file that ends in .html or .json. The pass over the images is saved beside it
             every 20 seconds: the same call goes on where it was stopped.
 
@@ -129,21 +130,14 @@ def hierarchy(
         if synthesis:
             levels = study.with_pictures(levels, steps, on_progress)
         note = ""
-        if probes and data is not None:
-            note = (
-                "Without linear probes: they are fitted to the train split of a run's own images, "
-                "and other data were named. `convscope.probes` takes data with both splits."
-            )
-        elif probes:
+        if probes:
             levels, note = probe_levels(
-                run,
+                opened,
+                data,
                 levels,
-                model=model,
-                trust=trust,
                 data_dir=data_dir,
                 batch_size=batch_size,
-                device=device,
-                threads=threads,
+                device=choose_device(device),
                 on_progress=on_progress,
             )
         notes = (*found.notes, note) if note else found.notes

@@ -1,6 +1,6 @@
 """The page of `hierarchy`: levels below each other, each filter linked with its parts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.features.patches.result import FilterSummary
+from convscope.features.probes_result import LayerProbe
 from convscope.features.sheets.raster import data_url, raster
 from convscope.features.sheets.sheet import Pixels, Tile
 from convscope.levels.lines import draw_lines, line_style
@@ -107,13 +108,22 @@ def _text(level: Level) -> str:
             f"{count:,} filters{size}{after}, each unit sees {field} pixels; shown: "
             f"{len(level.filters)}."
         )
-    if level.probe is None:
-        return text
-    probe = level.probe
-    low, high = probe.interval
+    return f"{text} {_probe_text(level.probes)}" if level.probes else text
+
+
+def _probe_text(probes: Sequence[LayerProbe]) -> str:
+    """How directly the classes, or the labels, can be read."""
+    first = probes[0]
+    if first.area is None:
+        low, high = first.interval
+        return (
+            f"A linear classifier that reads this level alone is right for {first.accuracy:.1%} of "
+            f"{first.num_images:,} images (95% interval {low:.1%} to {high:.1%})."
+        )
+    areas = "; ".join(f"{probe.label} {probe.area}" for probe in probes)
     return (
-        f"{text} A linear classifier that reads this level alone is right for {probe.accuracy:.1%} "
-        f"of {probe.num_images:,} images (95% interval {low:.1%} to {high:.1%})."
+        "Linear classifiers that read this level alone, one for each label, have these areas under "
+        f"the ROC curve on {first.num_images:,} images (95% intervals): {areas}."
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from convscope.errors import RequestError, nearest
 from convscope.features.patches.found import PatchesResult
 from convscope.features.patches.result import FilterPatches, LayerPatches
-from convscope.features.probes import LayerProbe
+from convscope.features.probes_result import LayerProbe
 from convscope.words import visible
 
 Pixels = NDArray[np.uint8]
@@ -120,14 +120,14 @@ class Level:
         layer: its patches and summaries, of all filters.
         filters: those that are shown, in order.
         is_classes: whether the units are the classes.
-        probe: how well a linear classifier tells the classes from it; None where that was not
-            measured.
+        probes: how well a linear classifier tells the classes from it: one, or one for each label
+            where an image may have several; none where that was not measured.
     """
 
     layer: LayerPatches
     filters: tuple[LevelFilter, ...]
     is_classes: bool = False
-    probe: LayerProbe | None = None
+    probes: tuple[LayerProbe, ...] = ()
 
     @property
     def name(self) -> str:
@@ -149,13 +149,9 @@ class Level:
             "shape": list(layer.shape),
             "receptive_field": list(layer.field),
             "is_classes": self.is_classes,
-            "probe": None if self.probe is None else _probe_dict(self.probe),
+            "probes": [probe.to_dict() for probe in self.probes],
             "filters": [one.to_dict() for one in self.filters],
         }
-
-
-def _probe_dict(probe: LayerProbe) -> dict[str, Any]:
-    return {**vars(probe), "accuracy": probe.accuracy, "interval": list(probe.interval)}
 
 
 @dataclass(frozen=True)

@@ -203,8 +203,8 @@ def test_requests_that_cannot_be_met_say_what_can(tmp_path):
         hierarchy(net, data, card=card, filters=0)
     found = hierarchy(net, data, card=card, classes=["b"], synthesis=False, layers="corners")
     assert [level.name for level in found.levels] == ["corners", "scores"]
-    assert found.notes[-1].startswith("Without linear probes: they are fitted to the train split")
-    assert found.levels[0].probe is None
+    assert found.notes[-1].startswith("Without linear probes: ")
+    assert found.levels[0].probes == ()
     assert [one.name for one in found.levels[-1].filters] == ["b"]
     with pytest.raises(RequestError, match="Shown are 1"):
         found["scores"][0]

@@ -11,22 +11,24 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card, ResizeMode
-from convscope.data.dataset import Split
+from convscope.data.dataset import Split, name_answer
 from convscope.data.images import ImageLike, list_images, open_image
 from convscope.data.resize import resize_image
 from convscope.data.source import DataLike
 from convscope.data.unreadable import UnreadableImage
 from convscope.device import choose_device, threads_set
 from convscope.errors import RequestError
+from convscope.errors import nearest as nearest_name
 from convscope.evaluation.opening import open_trained
 from convscope.evaluation.selection import DataRequest
 from convscope.features.embedding.output import check_output, write_map
 from convscope.features.embedding.projection import Method, check_method, project
-from convscope.features.embedding.result import EmbeddingResult, Neighbors
+from convscope.features.embedding.result import EmbeddingResult, LabelColors, Neighbors
 from convscope.features.embedding.trust import measure_trust, nearest_images
 from convscope.features.image_set import ImageSet, open_images
 from convscope.features.layer_pass import LayerPass
 from convscope.features.pooled import PooledFeatures, pooled_features, spread
+from convscope.inference import answers
 from convscope.models import ModelLike, OpenedModel
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
@@ -48,6 +50,7 @@ def embed(
     layer: str | None = None,
     method: str = "pca",
     max_images: int = 2000,
+    label: str | None = None,
     nearest: ImageLike | Iterable[ImageLike] = (),
     num_nearest: int = 6,
     seed: int = 0,
@@ -82,6 +85,8 @@ def embed(
         data: other data than the run's own.
         layer: by name, as in a recording.
         method: "pca"; "tsne" (scikit-learn, the extra `embed`); "umap" (umap-learn, `umap`).
+        label: where an image may have several labels, the one that colors the map at first; by
+            default the most frequent one. The page can change it.
         nearest: images of which the `num_nearest` nearest images are found, by the Euclidean
             distance at the layer, as in Krizhevsky et al. (2012).
         output: a page (.html), with a table (.csv) beside it; or the table alone.
@@ -102,8 +107,7 @@ def embed(
         settings=InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std),
         consent=Consent(model, trust),
     )
-    if opened.card.task == "multi-label":
-        raise RequestError("`embed` draws one color for each class, and these images have several.")
+    _check_label(label, opened.card)
     queries = _queries(nearest, opened.card)
     request = DataRequest(
         split=split,
@@ -123,6 +127,7 @@ def embed(
             method=chosen,
             max_images=max_images,
             seed=seed,
+            label=label,
             on_progress=on_progress,
         )
         neighbors = _neighbors(layer_pass, queries, features, num_nearest, opened.card)
@@ -140,6 +145,7 @@ def draw_map(
     method: Method,
     max_images: int,
     seed: int,
+    label: str | None = None,
     on_progress: ActivityProgress,
 ) -> tuple[EmbeddingResult, PooledFeatures]:
     """The map of an open network at the first layer of a pass, and the vectors it is made of."""
@@ -154,7 +160,14 @@ def draw_map(
     vectors = features.vectors[name]
     on_progress("Drawing the map", 0, 1)
     points, about = project(vectors, method, seed=seed)
-    labels = np.asarray(images.loaded.dataset.labels[indices], np.int64)
+    dataset, classes = images.loaded.dataset, opened.card.classes
+    truth = np.asarray(dataset.truth(indices), np.int64)
+    said = answers(torch.from_numpy(features.logits), opened.card).numpy()
+    colors = _colors(truth, said, classes) if truth.ndim == 2 else ()
+    labels, predicted = truth, said
+    if colors:
+        shown = colors[classes.index(label) if label else int(truth.sum(0).argmax())]
+        labels, predicted, classes = shown.labels, shown.predicted, shown.classes
     result = EmbeddingResult(
         model=opened.name,
         data=images.description,
@@ -166,13 +179,36 @@ def draw_map(
         points=points,
         names=tuple(images.keys(indices.tolist())),
         labels=labels,
-        predicted=features.logits.argmax(1),
-        classes=opened.card.classes,
+        predicted=predicted,
+        classes=classes,
         pixels=_pixels(features),
+        truths=tuple(name_answer(each, opened.card.classes) for each in truth),
+        answers=tuple(name_answer(each, opened.card.classes) for each in said),
+        colors=colors,
         trust=measure_trust(vectors, points, labels),
         notes=_notes(opened, images),
     )
     return result, features
+
+
+def _check_label(label: str | None, card: Card) -> None:
+    if label is None:
+        return
+    if card.task != "multi-label":
+        raise RequestError(
+            "`label` is for images that may have several labels; these have one class each, by "
+            "which the map is colored. Leave it out."
+        )
+    if label not in card.classes:
+        raise RequestError(
+            f"The network has no label {label!r}.{nearest_name(label, card.classes)}"
+        )
+
+
+def _colors(
+    truth: NDArray[np.int64], said: NDArray[np.int64], classes: Sequence[str]
+) -> tuple[LabelColors, ...]:
+    return tuple(LabelColors(name, truth[:, k], said[:, k]) for k, name in enumerate(classes))
 
 
 def _layer_pass(
@@ -215,7 +251,8 @@ def _neighbors(
         units = batch.units[name].float()
         units = units.mean((2, 3)) if units.ndim == 4 else units
         order, distances = nearest_images(features.vectors[name], units[0].cpu().numpy(), count)
-        predicted = card.classes[int(batch.logits[0].argmax())]
+        [answer] = answers(batch.logits.float().cpu(), card).numpy()
+        predicted = name_answer(answer, card.classes)
         found.append(
             Neighbors(image, pixels, predicted, tuple(order.tolist()), tuple(distances.tolist()))
         )

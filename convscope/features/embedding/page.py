@@ -36,7 +36,8 @@ def page(result: EmbeddingResult) -> str:
         'beside this page lists them"></canvas><div class="tools">'
         '<button id="in" title="Zoom in">+</button><button id="out" title="Zoom out">−</button>'
         '<button id="all">All</button><label><input type="checkbox" id="thumbs"> thumbnails</label>'
-        '<label><input type="checkbox" id="wrong"> mistakes only</label></div>'
+        '<label><input type="checkbox" id="wrong"> mistakes only</label>'
+        f"{_chooser(result)}</div>"
         '<div id="card" hidden></div></div><div id="legend"></div>'
         '<p class="how">Drag to move, scroll or pinch to zoom; a click on a class hides or shows '
         "its images. A ring marks an image that is predicted wrong, in the color of what was "
@@ -44,6 +45,15 @@ def page(result: EmbeddingResult) -> str:
         f'<script type="application/json" id="data">{_data(result)}</script>'
         f"<script>{script}</script></body></html>\n"
     )
+
+
+def _chooser(result: EmbeddingResult) -> str:
+    """The list of labels by which the map may be colored, where an image may have several."""
+    options = "".join(
+        f"<option{' selected' * (each.name == result.label)}>{escape_html(each.name)}</option>"
+        for each in result.colors
+    )
+    return f'<label>colored by <select id="label">{options}</select></label>' if options else ""
 
 
 def _data(result: EmbeddingResult) -> str:
@@ -58,6 +68,17 @@ def _data(result: EmbeddingResult) -> str:
         "labels": result.labels.tolist(),
         "predicted": result.predicted.tolist(),
         "classes": list(result.classes),
+        "truths": list(result.truths) if result.colors else None,
+        "answers": list(result.answers) if result.colors else None,
+        "colors": [
+            {
+                "name": each.name,
+                "classes": each.classes,
+                "labels": each.labels.tolist(),
+                "predicted": each.predicted.tolist(),
+            }
+            for each in result.colors
+        ],
         "side": _THUMBNAIL,
         "columns": columns,
         "sheet": _sheet(result, columns),
@@ -87,7 +108,7 @@ def _neighbors(result: EmbeddingResult, each: Neighbors) -> str:
         _figure(
             result.pixels[index],
             result.names[index],
-            result.classes[result.labels[index]],
+            result.truths[index],
             f"distance {distance:.3g}",
         )
         for index, distance in zip(each.indices, each.distances, strict=True)

@@ -31,6 +31,26 @@ class Neighbors:
 
 
 @dataclass(frozen=True)
+class LabelColors:
+    """What images are called where only one of several labels counts.
+
+    Attributes:
+        name: the label.
+        labels: whether each image has it, 0 or 1, (n,).
+        predicted: whether the network says so.
+    """
+
+    name: str
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+    @property
+    def classes(self) -> tuple[str, str]:
+        """The names by which both are numbered."""
+        return f"without {self.name}", f"with {self.name}"
+
+
+@dataclass(frozen=True)
 class EmbeddingResult:
     """A map of images.
 
@@ -41,7 +61,11 @@ class EmbeddingResult:
         method: "pca", "tsne" or "umap"; `about` says what its axes are.
         points: (n, 2).
         names: of the images; `labels` their classes, `predicted` what the network says.
-        classes: names, by which labels and predictions are numbered.
+        classes: names, by which labels and predictions are numbered. Where an image may have
+            several labels, these three are of one of them: with it, and without it.
+        colors: where an image may have several labels, each of them; the map can be colored by any.
+        truths: what each image is: its class, or its labels.
+        answers: what the network says it is.
         pixels: bytes (n, h, w, c).
         trust: how far the map can be trusted.
         neighbors: of each image that was asked for.
@@ -61,8 +85,16 @@ class EmbeddingResult:
     classes: tuple[str, ...]
     pixels: NDArray[np.uint8]
     trust: Trust
+    truths: tuple[str, ...]
+    answers: tuple[str, ...]
+    colors: tuple[LabelColors, ...] = ()
     neighbors: tuple[Neighbors, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The label that `classes` are about, where an image may have several; else ""."""
+        return next((each.name for each in self.colors if each.classes == self.classes), "")
 
     @property
     def lines(self) -> list[str]:
@@ -73,9 +105,10 @@ class EmbeddingResult:
         )
         evenly = ", evenly out of all" if shown < self.num_all else ""
         wrong = int((self.labels != self.predicted).sum())
+        of_label = f" for {self.label}" if self.label else ""
         what = (
             f"{some} ({self.data}){evenly}, by {self.num_features:,} features at {self.layer} of "
-            f"{self.model}; {wrong:,} are predicted wrong."
+            f"{self.model}; {wrong:,} are predicted wrong{of_label}."
         )
         return [what, self.about, str(self.trust)]
 
@@ -88,6 +121,7 @@ class EmbeddingResult:
             "model": self.model,
             "data": self.data,
             "layer": self.layer,
+            **({"label": self.label} if self.label else {}),
             "method": self.method,
             "num_images": len(self.points),
             "num_all": self.num_all,
@@ -106,21 +140,11 @@ class EmbeddingResult:
         }
 
     def to_csv(self) -> str:
-        """A row for each image: its name, class, prediction, whether that is right, and x, y."""
+        """A row for each image: name, class or labels, prediction, whether it is right, x, y."""
         rows = (
-            (
-                name,
-                self.classes[label],
-                self.classes[predicted],
-                int(label == predicted),
-                *(f"{number:.6g}" for number in point),
-            )
-            for name, label, predicted, point in zip(
-                self.names,
-                map(int, self.labels),
-                map(int, self.predicted),
-                self.points,
-                strict=True,
+            (name, truth, answer, int(truth == answer), *(f"{number:.6g}" for number in point))
+            for name, truth, answer, point in zip(
+                self.names, self.truths, self.answers, self.points, strict=True
             )
         )
         return to_csv([("path", "label", "predicted", "correct", "x", "y"), *rows])

@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from convscope.atomic import write_atomically
-from convscope.errors import RequestError
 from convscope.features.embedding.api import draw_map
 from convscope.features.embedding.projection import Method
 from convscope.features.embedding.result import EmbeddingResult
@@ -25,10 +24,6 @@ _THUMBNAIL = 32  # pixels of a side
 def study_map(subject: Subject, row: str, method: Method, report: Report) -> None:
     """Draw the map of images at a row; save its points, and their thumbnails in one picture."""
     opened = subject.model.copy_opened()
-    if opened.card.task == "multi-label":
-        raise RequestError(
-            "A map has one color for each class, and these images have several labels."
-        )
     out = subject.model.row(row).out
     layer_pass = LayerPass(opened.net, opened.card, [out], before_activation=True)
     images = subject.images.load(lambda done, total: report("Reading images", done, total))
@@ -70,6 +65,18 @@ def _content(result: EmbeddingResult, columns: int) -> dict[str, Any]:
         "names": list(result.names),
         "labels": result.labels.tolist(),
         "predicted": result.predicted.tolist(),
+        "truths": list(result.truths) if result.colors else None,
+        "answers": list(result.answers) if result.colors else None,
+        "label": result.label,
+        "colors": [
+            {
+                "name": each.name,
+                "classes": each.classes,
+                "labels": each.labels.tolist(),
+                "predicted": each.predicted.tolist(),
+            }
+            for each in result.colors
+        ],
         "side": _THUMBNAIL,
         "columns": columns,
     }

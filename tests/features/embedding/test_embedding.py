@@ -19,7 +19,7 @@ from convscope.card import Card
 from convscope.errors import RequestError
 from convscope.features.embedding.projection import check_method, pca
 from convscope.features.embedding.trust import measure_trust, nearest_images
-from convscope.features.probes import fit_linear
+from convscope.features.linear import fit_linear
 
 CARD = Card(
     classes=("dark", "light"), input_size=(6, 6), in_channels=1, resize_mode="crop",
@@ -181,12 +181,22 @@ def test_a_probe_is_the_logistic_regression_of_scikit_learn():
     values, labels = clouds(200)
     values[:, 3] = 1  # a constant feature
     others = clouds(300)[0][200:]
-    predict = fit_linear(values, labels, 3)
+    score = fit_linear(values, labels, 3)
     scaler = StandardScaler().fit(values)
     model = LogisticRegression(C=1.0, tol=1e-8, max_iter=2000).fit(scaler.transform(values), labels)
-    assert (predict(values) == model.predict(scaler.transform(values))).all()
+    assert (score(values).argmax(1) == model.predict(scaler.transform(values))).all()
     others[:, 3] = 1
-    assert (predict(others) == model.predict(scaler.transform(others))).all()
+    assert (score(others).argmax(1) == model.predict(scaler.transform(others))).all()
+
+
+def test_probes_of_labels_are_one_logistic_regression_of_scikit_learn_each():
+    values, labels = clouds(120)
+    truth = np.stack([labels > 0, labels == 1], 1).astype(np.int64)
+    scores = fit_linear(values, truth, 2)(values)
+    scaled = StandardScaler().fit_transform(values.astype(np.float64))
+    for k in range(2):
+        model = LogisticRegression(C=1.0, tol=1e-8, max_iter=2000).fit(scaled, truth[:, k])
+        assert np.abs(scores[:, k] - model.decision_function(scaled)).max() < 1e-3
 
 
 def test_a_layer_without_the_classes_probes_at_chance_and_one_with_them_at_all(tmp_path):
@@ -213,9 +223,91 @@ def test_a_layer_without_the_classes_probes_at_chance_and_one_with_them_at_all(t
     blind = convscope.probes(net, tmp_path, card=CARD, layers=["none", "all"])
     assert [each.accuracy for each in blind.layers] == [0.5, 0.5]
     assert blind.num_train == 60
-    assert blind.majority == 0.5
+    assert [each.majority for each in blind.baselines] == [0.5]
     low, high = blind.layers[0].interval
     assert low == pytest.approx(0.35, abs=0.01)
     assert high == pytest.approx(0.65, abs=0.01)
     assert "none" in str(blind)
     assert blind.to_dict()["layers"][1]["layer"] == "all"
+
+
+@pytest.fixture(scope="module")
+def labeled(tmp_path_factory):
+    """Images whose left and right halves are light or not: the labels, independent of each other.
+
+    Of two test images the label `right` is not what they show.
+    """
+    root = tmp_path_factory.mktemp("halves")
+    rows = ["path,split,left,right"]
+    for number in range(48):
+        left, right = number % 2, number // 2 % 2
+        pixels = np.full((6, 6), 20 + number, np.uint8)
+        pixels[:, :3] += np.uint8(120 * left)
+        pixels[:, 3:] += np.uint8(120 * right)
+        Image.fromarray(pixels).save(root / f"{number:02d}.png")
+        split = "test" if number % 3 == 0 else "train"
+        rows.append(f"{number:02d}.png,{split},{left},{right ^ (number % 24 == 0)}")
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    return root / "labels.csv"
+
+
+@pytest.fixture(scope="module")
+def halves_net():
+    """Its first maps have the means of the halves, of all and of nothing; it answers by these."""
+    net = nn.Sequential()
+    net.add_module("blind", nn.Conv2d(1, 1, 1, bias=False))
+    net.add_module("halves", nn.Conv2d(1, 2, (6, 6), bias=False))
+    net.add_module("flat", nn.Flatten())
+    net.add_module("out", nn.Linear(2, 2))
+    with torch.no_grad():
+        net.blind.weight[:] = 1
+        net.halves.weight[:] = 0
+        for k in range(2):
+            net.halves.weight[k, 0, :, 3 * k : 3 * k + 3] = 1 / 18
+        net.out.weight[:] = 20 * torch.eye(2)
+        net.out.bias[:] = -20 * 105 / 255
+    return net
+
+
+LABELS = Card(
+    classes=("left", "right"), input_size=(6, 6), in_channels=1, resize_mode="crop",
+    mean=(0.0,), std=(1.0,), task="multi-label",
+)  # fmt: skip
+
+
+def test_of_several_labels_one_colors_the_map(halves_net, labeled, tmp_path):
+    page = tmp_path / "map.html"
+    result = convscope.embed(halves_net, labeled, card=LABELS, layer="halves", output=page)
+    assert result.label == "right"  # 10 of the 16 have it, and 8 the other
+    assert result.classes == ("without right", "with right")
+    expected = [(n // 2 % 2) ^ (n % 24 == 0) for n in range(0, 48, 3)]
+    assert result.labels.tolist() == expected
+    assert result.predicted.tolist() == [n // 2 % 2 for n in range(0, 48, 3)]
+    assert "2 are predicted wrong for right." in str(result)  # 0 and 24
+    content = json.loads(re.search(r'id="data">(.*?)</script>', page.read_text())[1])
+    assert [each["name"] for each in content["colors"]] == ["left", "right"]
+    assert content["labels"] == content["colors"][1]["labels"] == expected
+    assert "<option selected>right</option>" in page.read_text()
+    rows = list(csv.DictReader((tmp_path / "map.csv").read_text().splitlines()))
+    assert [rows[0][key] for key in ("label", "predicted", "correct")] == ["right", "no label", "0"]
+    other = convscope.embed(halves_net, labeled, card=LABELS, layer="halves", label="left")
+    assert (other.labels == other.predicted).all()
+    with pytest.raises(RequestError, match="no label 'rihgt'"):
+        convscope.embed(halves_net, labeled, card=LABELS, label="rihgt")
+
+
+def test_labels_are_probed_one_by_one_with_intervals(halves_net, labeled):
+    result = convscope.probes(halves_net, labeled, card=LABELS, layers=["blind", "halves"])
+    assert [(each.layer, each.label) for each in result.layers] == [
+        *(("blind", "left"), ("blind", "right"), ("halves", "left"), ("halves", "right"))
+    ]
+    left, right = result.of("halves")
+    assert (left.accuracy, left.area.value) == (1, 1)
+    assert right.accuracy == 14 / 16  # 0 and 24 of the 16 are mislabeled
+    assert right.area.interval[0] < right.area.value < right.area.interval[1]
+    assert max(each.accuracy for each in result.of("blind")) < 1
+    assert [each.network_correct for each in result.baselines] == [16, 14]
+    payload = result.to_dict()
+    assert payload["labels"]["right"] == {"network_accuracy": 14 / 16, "majority": 10 / 16}
+    assert payload["layers"][2]["auc"]["value"] == 1
+    assert "AUC 1.000" in str(result)

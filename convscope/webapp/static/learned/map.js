@@ -18,8 +18,11 @@ const LEGEND = 30; // classes up to which all are buttons
 const MISTAKES = 24; // that are listed
 const DRAWN = new Set(["conv", "dense", "maxpool", "minpool", "avgpool", "mean", "add", "concat", "mul"]);
 
-/** What is shown of a map, while it is open. @type {{key: string, hidden: Set<number>, thumbs: boolean, wrong: boolean}} */
-let kept = { key: "", hidden: new Set(), thumbs: false, wrong: false };
+/**
+ * What is shown of a map, while it is open; `label` is the one that colors it, where images have several.
+ * @type {{key: string, hidden: Set<number>, thumbs: boolean, wrong: boolean, label: string}}
+ */
+let kept = { key: "", hidden: new Set(), thumbs: false, wrong: false, label: "" };
 
 /** @param {Scene} scene @returns {Promise<(Node | null)[]>} */
 export async function show(scene) {
@@ -85,16 +88,20 @@ function choices(rows, state) {
   );
 }
 
-/** @param {Scene} scene @param {ImageMap} found @param {string} sheet */
-function drawn({ net, state }, found, sheet) {
+/** @param {Scene} scene @param {ImageMap} known @param {string} sheet */
+function drawn({ net, state, redo }, known, sheet) {
   const key = JSON.stringify([net.id, state]);
-  if (kept.key !== key) kept = { key, hidden: new Set(), thumbs: found.images <= 200, wrong: false };
+  if (kept.key !== key)
+    kept = { key, hidden: new Set(), thumbs: known.images <= 200, wrong: false, label: known.label };
+  const colored = known.colors.find(({ name }) => name === kept.label);
+  const found = { ...known, ...(colored && { labels: colored.labels, predicted: colored.predicted }) };
+  const classes = colored?.classes ?? net.classes;
   const mistakes = found.labels.flatMap((label, i) => (label === found.predicted[i] ? [] : [i]));
   /** @param {number} i */
   const name = (i) => {
-    const truth = net.classes[found.labels[i]];
-    const said = found.labels[i] === found.predicted[i] ? "" : `, predicted as ${net.classes[found.predicted[i]]}`;
-    return { image: found.names[i], text: `${truth}${said}` };
+    const truth = found.truths?.[i] ?? classes[found.labels[i]];
+    const answer = found.answers?.[i] ?? classes[found.predicted[i]];
+    return { image: found.names[i], text: truth === answer ? truth : `${truth}, predicted as ${answer}` };
   };
   /** @param {number} i @param {EventTarget | null} pressed */
   const open = (i, pressed) =>
@@ -106,12 +113,12 @@ function drawn({ net, state }, found, sheet) {
   const which = some
     ? `${some} (${found.data}), evenly out of all`
     : `${several(found.images, "image")} (${found.data})`;
-  const lead = `${which}; ${count(mistakes.length)} ${mistakes.length === 1 ? "is" : "are"} predicted wrong.`;
+  const lead = `${which}; ${count(mistakes.length)} ${mistakes.length === 1 ? "is" : "are"} predicted wrong${colored ? ` for ${colored.name}` : ""}.`;
   return [
     el("p", { class: "lead" }, [lead, ...found.lines].join(" ")),
-    tools(view.draw, view.fit, view.zoom),
+    tools(view.draw, view.fit, view.zoom, labelChooser(known, redo)),
     view.node,
-    legend(net.classes, found, view.draw),
+    legend(classes, found, view.draw),
     wrongOnes(found, mistakes, sheet, name, open),
     el(
       "p",
@@ -123,8 +130,28 @@ function drawn({ net, state }, found, sheet) {
   ];
 }
 
-/** @param {() => void} draw @param {() => void} fit @param {(factor: number) => void} zoom */
-function tools(draw, fit, zoom) {
+/** Chooses the label that colors the map; null where each image has one class. @param {ImageMap} found @param {() => void} redo */
+function labelChooser({ colors }, redo) {
+  if (!colors.length) return null;
+  return el(
+    "select",
+    {
+      class: "pill",
+      "aria-label": "Label that colors the map",
+      onchange: (event) => {
+        kept = { ...kept, label: event.target.value, hidden: new Set() };
+        redo();
+      },
+    },
+    ...colors.map(({ name }) => el("option", { value: name, selected: name === kept.label }, name)),
+  );
+}
+
+/**
+ * @param {() => void} draw @param {() => void} fit @param {(factor: number) => void} zoom
+ * @param {Node | null} chooser
+ */
+function tools(draw, fit, zoom, chooser) {
   /** @param {"thumbs" | "wrong"} name @param {string} text */
   const toggle = (name, text) =>
     el(
@@ -148,6 +175,7 @@ function tools(draw, fit, zoom) {
     el("button", { class: "pill", "aria-label": "Smaller", onclick: () => zoom(1 / 1.4) }, "−"),
     el("button", { class: "pill", "aria-label": "Larger", onclick: () => zoom(1.4) }, "+"),
     el("button", { class: "pill", onclick: fit }, "All"),
+    chooser,
   );
 }
 

@@ -141,6 +141,12 @@ export interface ImageMap extends About {
   names: string[];
   labels: number[];
   predicted: number[];
+  /** What each image is and what the network says, where an image may have several labels. */
+  truths: string[] | null;
+  answers: string[] | null;
+  /** The label that colors the map at first; "" where each image has one class. */
+  label: string;
+  colors: { name: string; classes: string[]; labels: number[]; predicted: number[] }[];
   side: number;
   columns: number;
 }
