@@ -26,7 +26,7 @@ from convscope.weights.preprocessing import InputSettings, with_channels
 from convscope.weights.published import published_weights
 from convscope.weights.source import WeightsSource
 from convscope.weights.torchvision_releases import imagenet_card
-from convscope.zoo import ZOO, Creation, create_model, default_input, resolve_model
+from convscope.zoo import ENTRIES, Creation, create_model, default_input, resolve_model
 from convscope.zoo.check import USUAL_SIZES, network_output
 from convscope.zoo.libraries import (
     Preprocessing,
@@ -228,9 +228,9 @@ def find_run(model: object) -> Run | None:
     path = Path(model).expanduser()
     if is_network_file(path.name) and not path.is_dir():
         return None
-    is_run = path.is_dir() and (str(model) not in ZOO or (path / "config.toml").exists())
+    is_run = path.is_dir() and (str(model) not in ENTRIES or (path / "config.toml").exists())
     is_missing = isinstance(model, Path) or str(model).startswith(("/", "./", "../", "~"))
-    if is_run or (is_missing and ":" not in path.name and str(model) not in ZOO):
+    if is_run or (is_missing and ":" not in path.name and str(model) not in ENTRIES):
         return Run.open(path)
     return None
 

@@ -6,7 +6,7 @@ from convscope.cli.json_output import print_json
 from convscope.cli.options import Json
 from convscope.errors import RequestError
 from convscope.words.screen import Screen
-from convscope.zoo import ZOO, list_models, paper
+from convscope.zoo import ENTRIES, list_models, paper
 
 
 def models(pattern: str = "", /, *, json: Json = False) -> None:
@@ -20,7 +20,7 @@ def models(pattern: str = "", /, *, json: Json = False) -> None:
     chosen = set(list_models(pattern if not pattern or "*" in pattern else f"*{pattern}*"))
     if not chosen:
         raise RequestError(f"No network of the zoo has a name like {pattern!r}.")
-    entries = {name: entry for name, entry in ZOO.items() if name in chosen}
+    entries = {name: entry for name, entry in ENTRIES.items() if name in chosen}
     if json:
         print_json(
             {

@@ -16,7 +16,7 @@ from convscope.regular_files import open_regular
 from convscope.runs.folder import Run
 from convscope.runs.live_files import Live, Snapshot
 from convscope.runs.tensor_file import TensorFile
-from convscope.zoo import ZOO, create_model
+from convscope.zoo import ENTRIES, create_model
 from convscope.zoo.files import is_file, short_name
 
 JsonDict = dict[str, Any]
@@ -167,7 +167,7 @@ def count_parameters(path: Path) -> int | None:
     user code.
     """
     card, model = read_card(path), read_config(path).get("model")
-    if card is None or not isinstance(model, str) or not (is_file(model) or model in ZOO):
+    if card is None or not isinstance(model, str) or not (is_file(model) or model in ENTRIES):
         return None
     table = path / "network.toml"
     source = str(table) if is_file(model) else model

@@ -23,7 +23,7 @@ from convscope.training.callbacks.freeze import batch_norms
 from convscope.training.config import TrainConfig, decided
 from convscope.zoo import Creation, default_input, resolve_model
 from convscope.zoo.check import check_training
-from convscope.zoo.entries import ZOO
+from convscope.zoo.entries import ENTRIES
 from convscope.zoo.libraries import library_of, library_preprocessing
 
 
@@ -68,7 +68,7 @@ class RequestedNetwork:
     @property
     def min_size(self) -> int:
         """The smallest side of an input that it allows, as far as is known."""
-        return ZOO[self.model].min_size if self.module is None and self.model in ZOO else 1
+        return ENTRIES[self.model].min_size if self.module is None and self.model in ENTRIES else 1
 
     def card(self, callbacks: CallbackList) -> Card | None:
         """How its images are prepared, where a library or the network itself states it; told."""

@@ -14,7 +14,7 @@ from convscope import synonyms
 from convscope.errors import RequestError, nearest
 from convscope.foreign import is_network_file, read_network
 from convscope.synonyms import takes_synonyms
-from convscope.zoo.entries import ZOO, Entry, default_lr, paper
+from convscope.zoo.entries import ENTRIES, ZOO, Entry, default_lr, paper
 from convscope.zoo.files import build_from_architecture, build_from_file, input_of_file
 from convscope.zoo.import_model import build_imported, imported
 from convscope.zoo.libraries import (
@@ -29,6 +29,7 @@ from convscope.zoo.table_file import Table, errors_at, is_table, read_table
 from convscope.zoo.table_layers import build_table
 
 __all__ = [
+    "ENTRIES",
     "ZOO",
     "Creation",
     "Entry",
@@ -149,7 +150,7 @@ def list_models(pattern: str = "") -> list[str]:
     >>> list_models("resnet*_cifar")[:3]
     ['resnet20_cifar', 'resnet32_cifar', 'resnet44_cifar']
     """
-    return sorted(fnmatch.filter(ZOO, pattern or "*"), key=_natural_key)
+    return sorted(fnmatch.filter(ENTRIES, pattern or "*"), key=_natural_key)
 
 
 def _natural_key(name: str) -> list[str | int]:
@@ -166,8 +167,8 @@ def _check_stride(name: str) -> None:
 def get_entry(name: str) -> Entry:
     """Look up a network. Raises RequestError, with the nearest name, for an unknown one."""
     known = _spelled(name)
-    if known in ZOO:
-        return ZOO[known]
+    if known in ENTRIES:
+        return ENTRIES[known]
     elsewhere = [f"{library}:{name}" for library in libraries_with(name)]
     if elsewhere:
         library = elsewhere[0].partition(":")[0]
@@ -177,9 +178,9 @@ def get_entry(name: str) -> Entry:
         )
     if re.search(r"[/\\]", name):
         _refuse_path(Path(name))
-    hint = _family(name) or nearest(name, ZOO)
+    hint = _family(name) or nearest(name, ENTRIES)
     raise RequestError(
-        f"There is no network named {name!r}.{hint} `convscope models` lists all {len(ZOO)}; a "
+        f"There is no network named {name!r}.{hint} `convscope models` lists all {len(ENTRIES)}; a "
         "layer table in a .toml file, your own module:attr, timm:NAME and torchvision:NAME are "
         "accepted too."
     )
@@ -225,8 +226,8 @@ def _plain(name: str) -> str:
 def _spelled(name: str) -> str:
     """A name as the zoo has it: ResNet-18 is resnet18, lenet is lenet5; other text as it is."""
     is_file = is_table(name) or is_network_file(name)
-    is_name = name not in ZOO and ":" not in name and not is_file
-    return (synonyms.model(name, ZOO) or name) if is_name else name
+    is_name = name not in ENTRIES and ":" not in name and not is_file
+    return (synonyms.model(name, ENTRIES) or name) if is_name else name
 
 
 def resolve_model(model: str) -> str:
@@ -261,5 +262,5 @@ def default_input(name: str) -> tuple[int | None, tuple[int, int] | None]:
     if (library := library_of(name)) is not None:
         stated = library_preprocessing(*library)
         return (stated.in_channels, stated.input_size) if stated else (3, None)
-    entry = ZOO.get(_spelled(name))
+    entry = ENTRIES.get(_spelled(name))
     return (entry.in_channels, entry.input_size) if entry else (None, None)

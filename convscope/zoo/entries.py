@@ -49,6 +49,7 @@ from convscope.zoo.vgg import torchvision_names as vgg_names
 from convscope.zoo.vgg import vgg
 from convscope.zoo.wide_resnet import TABLE as WIDE_RESNET
 from convscope.zoo.wide_resnet import wide_resnet, wide_resnet_cifar
+from convscope.zoo.yolo import yolo, yolo_small
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,19 @@ ZOO: dict[str, Entry] = {
     "regnet_y_3_2gf": _regnet("Y-3.2GF"),
     "regnet_y_8gf": _regnet("Y-8GF"),
     "deepface": Entry(deepface, 4030, 3, (152, 152), 72),
+    "yolo_classifier": Entry(partial(yolo, "classifier"), 1000, 3, (224, 224), 31),
 }
+
+DETECTORS: dict[str, Entry] = {
+    "yolo": Entry(partial(yolo, "yolo"), 20, 3, (448, 448), 31),
+    "yolo_fast": Entry(partial(yolo, "fast"), 20, 3, (448, 448), 64),
+    "yolo_released": Entry(partial(yolo, "released"), 20, 3, (448, 448), 31),
+    "yolo_small": Entry(yolo_small, 10, 1, (64, 64), 8),
+}
+"""Networks that find boxes: what they return is said by their `box_coding`."""
+
+ENTRIES = ZOO | DETECTORS
+"""All networks by name."""
 
 
 def _builder_function(entry: Entry) -> Callable[..., nn.Module]:
@@ -219,7 +232,7 @@ def paper(name: str) -> str:
     >>> paper("vgg16")
     'VGG, 11 to 19 weight layers: Simonyan & Zisserman, 2014, https://arxiv.org/abs/1409.1556'
     """
-    file = sys.modules[_builder_function(ZOO[name]).__module__]
+    file = sys.modules[_builder_function(ENTRIES[name]).__module__]
     first, _, _ = inspect.cleandoc(file.__doc__ or "").partition("\n\n")
     return " ".join(first.split()).partition(". ")[0].rstrip(".")
 
@@ -236,6 +249,8 @@ _LEARNING_RATES: dict[Callable[..., nn.Module], float] = {
     squeezenet: 0.005,  # the paper: 0.04 for 512
     deepface: 0.005,  # the paper: 0.01 for 128
     fractalnet: 0.01,  # the paper: 0.02 for 100
+    yolo: 0.005,  # the paper: 0.01 for 64, after an epoch from 0.001 on
+    yolo_small: 0.02,
 }
 
 
@@ -244,4 +259,6 @@ def default_lr(name: str) -> float:
 
     It is 0.05, as for ResNets on CIFAR (0.1 for batches of 128), or less where the paper's is.
     """
-    return _LEARNING_RATES.get(_builder_function(ZOO[name]), 0.05) if name in ZOO else 0.05
+    if name not in ENTRIES:
+        return 0.05
+    return _LEARNING_RATES.get(_builder_function(ENTRIES[name]), 0.05)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from convscope.zoo import ZOO
+from convscope.zoo import ENTRIES
 from tests.reference.families import each_network
 from tests.summaries.test_summary import summary_of
-from tests.zoo.test_counts import COUNTS
+from tests.zoo.test_counts import COUNTS as CLASSIFIERS
+from tests.zoo.test_yolo import COUNTS as DETECTORS
 
+COUNTS = CLASSIFIERS | DETECTORS
 GOLDEN = Path(__file__).parents[1] / "golden" / "summary"
 LONG = 60  # rows beyond which the table is kept with one row for each block
 
@@ -24,7 +26,7 @@ def table_of(name):
 
 
 # 1,202 layers, whose shapes alone take half a minute.
-NAMES = each_network(ZOO, slow={"resnet1202_cifar"})
+NAMES = each_network(ENTRIES, slow={"resnet1202_cifar"})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -45,7 +47,7 @@ def column(lines, head):
     raise AssertionError(f"no column {head}")
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", ENTRIES)
 def test_the_columns_of_the_golden_table_add_up(name):
     lines = (GOLDEN / f"{name}.txt").read_text().splitlines()
     end = next(place for place, line in enumerate(lines) if line.startswith("total"))
@@ -56,4 +58,4 @@ def test_the_columns_of_the_golden_table_add_up(name):
 
 
 def test_no_golden_table_is_left_over():
-    assert {path.stem for path in GOLDEN.iterdir()} == set(ZOO)
+    assert {path.stem for path in GOLDEN.iterdir()} == set(ENTRIES)

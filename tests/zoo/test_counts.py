@@ -92,6 +92,7 @@ COUNTS = {
     "regnet_y_3_2gf": 19_436_338,
     "regnet_y_8gf": 39_381_472,
     "deepface": 118_923_774,  # the sizes of its figure 2, whose caption rounds up to 120 million
+    "yolo_classifier": 22_403_136 + 1_025_000,  # by hand, in zoo/yolo.py
 }
 
 

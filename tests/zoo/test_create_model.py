@@ -9,7 +9,7 @@ from torch import nn
 
 import convscope
 from convscope.errors import RequestError
-from convscope.zoo import ZOO, create_model, default_lr, list_models, resolve_model
+from convscope.zoo import ENTRIES, ZOO, create_model, default_lr, list_models, resolve_model
 from convscope.zoo.check import check_network, reads_channels_last
 from tests.reference.families import each_network
 
@@ -96,7 +96,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest():
 def test_models_are_listed_by_a_pattern_in_natural_order():
     assert list_models("resnet[0-9]*")[:3] == ["resnet18", "resnet20_cifar", "resnet32_cifar"]
     assert list_models("RESNET*") == list_models("no such network") == []
-    assert set(list_models()) == set(ZOO)
+    assert set(list_models()) == set(ENTRIES)
 
 
 def test_filters_of_tinyvgg_begin_with_he_variance():

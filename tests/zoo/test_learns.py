@@ -15,6 +15,7 @@ LARGE = frozenset(  # some seconds of work and more; the others have one at leas
         *("vgg13_bn", "vgg16_c", "vgg16_c_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
         *(
             "convnext_tiny",
+            "yolo_classifier",
             "googlenet",
             "resnet34",
             "resnet50",

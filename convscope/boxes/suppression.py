@@ -1,0 +1,102 @@
+"""Which boxes of an image are kept: those with a score, and no better one of the class on them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from convscope.boxes.coding import BoxCoding
+from convscope.boxes.decode import decode
+from convscope.boxes.geometry import iou
+
+MIN_SCORE = 0.01
+"""The score below which a box is not looked at, where average precision is measured."""
+
+MAX_OVERLAP = 0.5
+"""The IoU above which of two boxes of a class only the better one is kept."""
+
+MAX_BOXES = 100
+"""Boxes of an image that are kept at most, as in COCO's evaluation."""
+
+_CANDIDATES = 400  # of an image, the best ones, that are compared with each other
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """The boxes found in one image, by falling score.
+
+    Attributes:
+        boxes: (m, 4) left, top, right, bottom, as shares of the network's input.
+        scores: (m,) of the class.
+        labels: (m,) indices of classes.
+        cells: (m, 3) row, column and box of the cell that each comes from.
+    """
+
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    cells: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def above(self, score: float) -> "Detections":
+        """Those with at least this score."""
+        kept = self.scores >= score
+        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.cells[kept])
+
+
+def suppress(
+    boxes: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    *,
+    max_overlap: float = MAX_OVERLAP,
+) -> NDArray[np.int64]:
+    """The indices of the boxes that are kept, by falling score; of equal ones the first is first.
+
+    Greedy non-maximum suppression, class by class: the best box is kept, and those of its class
+    whose IoU with it is above `max_overlap` are not; then the best of the others, and so on.
+    """
+    order = np.argsort(-scores, kind="stable")
+    corners = torch.from_numpy(boxes[order])
+    overlaps = iou(corners[:, None], corners[None]).numpy() > max_overlap
+    overlaps &= labels[order][:, None] == labels[order][None]
+    alive = np.ones(len(order), bool)
+    kept: list[int] = []
+    for index in range(len(order)):
+        if alive[index]:
+            kept.append(index)
+            alive &= ~overlaps[index]
+    return order[kept]
+
+
+def detections(
+    outputs: Tensor,
+    coding: BoxCoding,
+    *,
+    min_score: float = MIN_SCORE,
+    max_overlap: float = MAX_OVERLAP,
+    max_boxes: int = MAX_BOXES,
+) -> list[Detections]:
+    """The boxes of each image, from a detector's outputs (n, num_outputs).
+
+    A box is a candidate of every class of which it has at least `min_score`; the best 400 of an
+    image are compared, see `suppress`, and the best `max_boxes` of what is left are returned, cut
+    off at the edges of the image.
+    """
+    found = decode(outputs.double(), coding)
+    all_scores, corners = found.scores.numpy(), found.corners.clamp(0, 1).numpy()
+    results: list[Detections] = []
+    for scores, boxes in zip(all_scores, corners, strict=True):
+        row, column, box, label = np.nonzero(scores >= min_score)
+        values = scores[row, column, box, label]
+        best = np.argsort(-values, kind="stable")[:_CANDIDATES]
+        row, column, box, label = row[best], column[best], box[best], label[best]
+        values, places = values[best], boxes[row, column, box]
+        kept = suppress(places, values, label, max_overlap=max_overlap)[:max_boxes]
+        cells = np.stack([row, column, box], 1)[kept]
+        results.append(Detections(places[kept], values[kept], label[kept], cells))
+    return results
