@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from convscope.checks.api import check as check
     from convscope.conversion.api import export as export
     from convscope.conversion.renamed_weights import export_weights as export_weights
+    from convscope.decisions.calibrate import calibrate as calibrate
+    from convscope.decisions.calibrate import restore_card as restore_card
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.evaluation.evaluate import evaluate as evaluate
     from convscope.evaluation.predict import predict as predict
@@ -61,6 +63,7 @@ _HOME = {
     "ConvscopeError": "convscope.errors",
     "attribute": "convscope.attribution.api",
     "batch_predict": "convscope.exported.batch",
+    "calibrate": "convscope.decisions.calibrate",
     "check": "convscope.checks.api",
     "create_model": "convscope.weights",
     "cross_validate": "convscope.training.folds.api",
@@ -89,6 +92,7 @@ _HOME = {
     "probes": "convscope.features.probes",
     "record": "convscope.explanation.recording",
     "redundancy": "convscope.map_similarity.api",
+    "restore_card": "convscope.decisions.calibrate",
     "resume": "convscope.training.api",
     "show_augmented": "convscope.training.augmentation_sheet",
     "study": "convscope.studies.api",
@@ -104,6 +108,7 @@ __all__ = [
     "ConvscopeError",
     "attribute",
     "batch_predict",
+    "calibrate",
     "check",
     "create_model",
     "cross_validate",
@@ -132,6 +137,7 @@ __all__ = [
     "prune",
     "record",
     "redundancy",
+    "restore_card",
     "resume",
     "show_augmented",
     "study",

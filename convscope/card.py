@@ -1,7 +1,7 @@
 """The card of a network: how its input is preprocessed, and what its outputs mean."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypedDict, get_args
 
 from convscope.errors import RequestError
@@ -201,6 +201,11 @@ class Card:
         for is_wrong, problem in problems:
             if is_wrong:
                 raise RequestError(f"The card {problem}.")
+
+    @property
+    def of_training(self) -> "Card":
+        """The card without what was chosen for its weights after their training."""
+        return replace(self, temperature=1.0, thresholds=None)
 
     @property
     def label_thresholds(self) -> tuple[float, ...]:

@@ -41,7 +41,7 @@ LAYERS = (
     ("evaluation", "summaries"),
     ("reports", "explanation", "features", "recipes", "conversion", "synthesis"),
     ("attribution", "checks", "map_similarity", "interventions"),
-    ("levels",),
+    ("levels", "decisions"),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("compare", "lessons", "studies", "pruning"),
     ("webapp", "serving"),

@@ -33,6 +33,7 @@ COMMANDS = {
     "resume": "Resume a training exactly where it stopped, or train it for longer.",
     "tune": "Search for settings by trials on the validation images.",
     "evaluate": "Measure the accuracy of a trained network.",
+    "calibrate": "Fit a temperature, so that a network's probabilities mean what they say.",
     "predict": "Classify images with a trained network.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",
@@ -59,7 +60,7 @@ COMMANDS = {
 }
 
 
-_LATE = ("train", "lr-find", "resume", "evaluate", "predict")
+_LATE = ("train", "lr-find", "resume", "evaluate", "calibrate", "predict")
 """Commands that import what does their work once the request is known to be well-formed."""
 
 

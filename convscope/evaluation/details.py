@@ -124,9 +124,14 @@ class Details:
         """The Brier score, see `convscope.evaluation.calibration`; of several labels the mean
         squared error of their probabilities.
         """
+        return mean(self.brier_losses, self._groups)
+
+    @property
+    def brier_losses(self) -> NDArray[np.float64]:
+        """What each image (n,) adds to the Brier score."""
         if self._is_several:
-            return mean(((self.probabilities - self.truth) ** 2).mean(1), self._groups)
-        return mean(brier_losses(self.probabilities, self.truth), self._groups)
+            return ((self.probabilities - self.truth) ** 2).mean(1)
+        return brier_losses(self.probabilities, self.truth)
 
     @cached_property
     def calibration(self) -> dict[str, Reliability]:

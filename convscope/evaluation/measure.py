@@ -37,6 +37,7 @@ class EvaluationOutputs:
         losses: (n,) as `convscope.losses` has them, for cross-entropies in nats.
         probabilities: (n, classes).
         is_correct: (n,) whether the prediction is the truth; of several labels, whether all are.
+        network_outputs: (n, classes) what the network returned.
     """
 
     metrics: AnyMetrics
@@ -45,6 +46,7 @@ class EvaluationOutputs:
     losses: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     is_correct: NDArray[np.bool_]
+    network_outputs: NDArray[np.float32]
 
     def answer(self, index: int) -> str:
         """The predicted class or labels of an image."""
@@ -107,7 +109,7 @@ def compute_metrics(outputs: Tensor, truth: NDArray[Any], card: Card) -> Evaluat
     losses = image_losses(to_logits(outputs, card).double(), targets, card.task).numpy()
     shares = probabilities(outputs, card)
     if card.task == "multi-label":
-        return _of_labels(shares.numpy(), truth.astype(bool), losses, card)
+        return _of_labels(outputs, shares.numpy(), truth.astype(bool), losses, card)
     classes = len(card.classes)
     confidence, predicted = shares.max(1)
     confusion = np.zeros((classes, classes), np.int64)
@@ -124,12 +126,22 @@ def compute_metrics(outputs: Tensor, truth: NDArray[Any], card: Card) -> Evaluat
     )
     answers = predicted.numpy()
     return EvaluationOutputs(
-        metrics, answers, confidence.numpy(), losses, shares.numpy(), answers == truth
+        metrics=metrics,
+        predicted=answers,
+        confidence=confidence.numpy(),
+        losses=losses,
+        probabilities=shares.numpy(),
+        is_correct=answers == truth,
+        network_outputs=outputs.numpy(),
     )
 
 
 def _of_labels(
-    shares: NDArray[np.float64], truth: NDArray[np.bool_], losses: NDArray[np.float64], card: Card
+    outputs: Tensor,
+    shares: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    losses: NDArray[np.float64],
+    card: Card,
 ) -> EvaluationOutputs:
     """What `compute_metrics` returns where an image has any number of labels."""
     predicted = shares >= np.array(card.label_thresholds)
@@ -138,4 +150,12 @@ def _of_labels(
     )
     sure = np.where(predicted, shares, 1 - shares).min(1)
     is_correct = (predicted == truth).all(1)
-    return EvaluationOutputs(metrics, predicted, sure, losses, shares, is_correct)
+    return EvaluationOutputs(
+        metrics=metrics,
+        predicted=predicted,
+        confidence=sure,
+        losses=losses,
+        probabilities=shares,
+        is_correct=is_correct,
+        network_outputs=outputs.numpy(),
+    )

@@ -19,6 +19,10 @@ from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 
 
+class MissingSplitError(RequestError):
+    """The data have no images of the split that is asked for."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """Images to evaluate, as the test split of `dataset`, and a description of them.
@@ -54,7 +58,7 @@ def select_run_images(run: Run, config: Mapping[str, Any], request: DataRequest)
         )
     dataset, indices = open_run_data(run, config, split, request.data_dir, with_groups=True)
     if not len(indices):
-        raise RequestError(f"The data of {run.path} have no {split} split.")
+        raise MissingSplitError(f"The data of {run.path} have no {split} split.")
     chosen = dataset.subset(indices, "test")
     return Selection(chosen, f"the {split} split of {dataset.name}", split)
 
@@ -89,7 +93,7 @@ def select_images(request: DataRequest, opened: OpenedModel, data: DataLike) -> 
         return Selection(dataset.subset(everything, "test"), f"all of {dataset.name}", "")
     indices = np.flatnonzero(dataset.split == (split or "test"))
     if not len(indices):
-        raise RequestError(
+        raise MissingSplitError(
             f"{dataset.name} has no {split} split. Leave out `split` to use all of it."
         )
     description = f"the {split or 'test'} split of {dataset.name}"

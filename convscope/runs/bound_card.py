@@ -37,12 +37,23 @@ def card_in(metadata: Mapping[str, Any], *, where: Path) -> Card | None:
     return None if held is None else Card.from_dict(held, where=f"The card in {where}")
 
 
-def check_bound(card: Card, metadata: Mapping[str, Any], *, where: Path, source: Path) -> None:
+def check_bound(
+    card: Card,
+    metadata: Mapping[str, Any],
+    *,
+    where: Path,
+    source: Path,
+    of_training: bool = False,
+) -> None:
     """Check that `card`, from the file `source`, is the one of the tensors in the file `where`.
+
+    `of_training`: apart from what is chosen after training, as the state of one knows nothing of.
 
     Raises RequestError, naming every field that differs, with both values.
     """
     held = card_in(metadata, where=where)
+    if of_training:
+        card, held = card.of_training, held and held.of_training
     if held is None:
         names = metadata.get(_CLASSES)
         differences = [] if names is None else [*_difference(_CLASSES, card.classes, tuple(names))]

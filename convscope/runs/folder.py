@@ -185,7 +185,8 @@ class Run:
             return known
         card = Card.from_json(self.read(_CARD), where=str(source))
         for path, metadata in held.items():
-            check_bound(card, metadata, where=path, source=source)
+            is_state = path.name != _WEIGHTS
+            check_bound(card, metadata, where=path, source=source, of_training=is_state)
         return card
 
     def read_bound(self, name: str, card: Card) -> str:
@@ -251,6 +252,21 @@ class Run:
         metadata = bound_to(card, stored.metadata)
         save_tensors(self.path / _WEIGHTS, stored.tensors, metadata)
 
+    def replace_card(self, card: Card) -> None:
+        """Replace the card of the best weights by one that differs in what is chosen for them.
+
+        The card in the weights counts while there is no card.json. So that is removed before they
+        are written, and written after them: whenever this is interrupted, the run has one card,
+        which may have forgotten what its data and its network were called.
+        The caller holds the lock. Raises what `read_weights` raises.
+        """
+        if bound_to(card.of_training, {}) != bound_to(self.read_card().of_training, {}):
+            raise RequestError("The classes and images of weights cannot change after training.")
+        stored = self.read_weights()
+        self.remove(_CARD)
+        self.write_weights(stored, card)
+        self.write(_CARD, card.to_json())
+
     def write_state(self, step: int, stored: TensorFile, card: Card) -> None:
         """Save the state of a training, with its card; older ones go once this one is verified."""
         folder = self.path / "last"
@@ -290,7 +306,8 @@ class Run:
         source = self.path / _CARD
         if source.exists():
             card = Card.from_json(self.read(_CARD), where=str(source))
-            check_bound(card, stored.metadata, where=path, source=source)
+            is_state = path.name != _WEIGHTS
+            check_bound(card, stored.metadata, where=path, source=source, of_training=is_state)
         return stored
 
     def _bound_files(self) -> list[Path]:

@@ -86,6 +86,7 @@ def resume_run(
     with restored(running), handle_signals() as request, lock:
         request.run = folder
         stored = _stored(folder, user)
+        folder.read_card()  # checks it
         before = now if stored is None else unchanged_settings(folder, saved, stored)
         if stored is not None and (restored_metrics := restore_metrics(folder, stored)):
             user.message(restored_metrics)
@@ -234,6 +235,15 @@ def _reassemble(
         load_pretrained(weights, network, card, config.weights_layers)
     if stored is None:
         fit_whitening(network, loaded, card, user)
+    if card != card.of_training:
+        card = card.of_training
+        vars(unwrapped(network))["card"] = card
+        if group.is_first:
+            run.replace_card(card)
+        user.message(
+            "What was chosen for the weights so far, as a temperature, is taken back: it may not "
+            "suit the weights that follow. Choose it again after the training."
+        )
     task = Task.of(network, loaded, card, config, device, function)
     return assemble(task, session, status, stored=stored, resumes=True), task
 

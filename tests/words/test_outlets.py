@@ -73,6 +73,7 @@ CASES = {
     "tune": ["{data}", "--search", "batch_size=8,16", "--trials", "2", "--epochs", "1",
              "--out", "{out}", "--max-corrupt-fraction", "0.5"],
     "evaluate": ["{run}", "{data}", "--csv", "{out}.csv"],
+    "calibrate": ["{run}", "{data}"],
     "export": ["{run}", "-o", "{out}.exported"],
     "predict": ["{run}", "{data}"],
     "check": ["{data}", "--html", "{out}.html"],
