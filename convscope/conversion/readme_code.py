@@ -120,7 +120,7 @@ net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic
 net.load_param("model.ncnn.param")
 net.load_model("model.ncnn.bin")
 extractor = net.create_extractor()
-image = ncnn.Mat(images[0])
+image = ncnn.Mat(images[0]).clone()
 extractor.input("in0", image)
 print(np.array(extractor.extract("out0")[1]))
 ```
