@@ -22,6 +22,7 @@ from convscope.data.formats import EXTENSIONS
 from convscope.data.one_hot import is_one_hot, one_hot_columns
 from convscope.data.options import INDEPENDENT, DataOptions
 from convscope.data.split_names import split_of
+from convscope.data.task_error import NOT_ONE_HOT, TaskError
 from convscope.data.walk import ending
 from convscope.errors import RequestError, nearest
 
@@ -166,9 +167,10 @@ def _find_labels(
     if several:
         columns.is_multi_label = task in ("auto", "multi-label")
         if not columns.is_multi_label and not is_one_hot(sheet, several):
-            raise RequestError(
-                f"`task='{task}'` needs one class per image, and the columns of `label_column` do "
-                "not have one 1 in each row. `task='multi-label'` allows any number of labels."
+            raise TaskError(
+                f"`task='{task}'` needs one class per image, and {NOT_ONE_HOT}. "
+                "`task='multi-label'` allows any number of labels.",
+                fault=NOT_ONE_HOT,
             )
         columns.one_hot = several
         return
@@ -264,10 +266,11 @@ def _label_error(
 ) -> RequestError:
     """What to raise for a table whose column of labels is not plain."""
     if not named and len(one_hot) > 1 and len(one_hot) == len(others):
-        return RequestError(
-            f"{sheet.path} has {len(one_hot)} columns of 0 and 1, but not one 1 in each row. If an "
-            "image may have several labels, or none, set `task='multi-label'`; else leave such "
-            "rows out, or add a column label."
+        fault = f"{sheet.path} has {len(one_hot)} columns of 0 and 1, but not one 1 in each row"
+        return TaskError(
+            f"{fault}. If an image may have several labels, or none, set `task='multi-label'`; "
+            "else leave such rows out, or add a column label.",
+            fault=fault,
         )
     error = _column_error(sheet, "label_column", named or others)
     if named or len(one_hot) < 2:

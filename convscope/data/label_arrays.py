@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.data.pixel_arrays import as_array
+from convscope.data.task_error import TaskError
 from convscope.errors import RequestError
 
 Labels = NDArray[np.int64] | NDArray[np.str_] | NDArray[np.uint8]
@@ -95,10 +96,13 @@ def _from_one_hot(array: NDArray[Any], where: str) -> NDArray[np.int64]:
         ),
         0,
     )
-    raise RequestError(
+    fault = (
         f"{where}: the labels have the shape {array.shape} and are not one-hot; row {row} is "
-        f"{array[row][:8].tolist()}. Each image needs exactly one class; several labels need "
-        "`task='multi-label'`."
+        f"{array[row][:8].tolist()}"
+    )
+    raise TaskError(
+        f"{fault}. Each image needs exactly one class; several labels need `task='multi-label'`.",
+        fault=fault,
     )
 
 

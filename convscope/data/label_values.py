@@ -12,6 +12,7 @@ from convscope.data.label_arrays import Labels, read_labels
 from convscope.data.label_lists import LabelList, is_yes, notes_on_flags, split_lists
 from convscope.data.pixel_arrays import as_array
 from convscope.data.spellings import in_order, merge_spellings
+from convscope.data.task_error import NOT_ONE_HOT, TaskError
 from convscope.errors import RequestError
 
 
@@ -55,9 +56,11 @@ def read_label_values(
         return ReadLabels(read_labels([row[0] for row in rows], where=where, task=task), known)
     if task not in ("auto", "multi-label"):
         number = next(number for number, row in enumerate(rows) if len(row) != 1)
-        raise RequestError(
-            f"{where}: image {number} has {len(rows[number])} labels, and `task='{task}'` needs "
-            "one class for each. `task='multi-label'` allows any number."
+        fault = f"{where}: image {number} has {len(rows[number])} labels"
+        raise TaskError(
+            f"{fault}, and `task='{task}'` needs one class for each. `task='multi-label'` allows "
+            "any number.",
+            fault=fault,
         )
     return _multi_hot(rows, where, known, notes)
 
@@ -82,9 +85,10 @@ def read_label_columns(
     ]
     if task not in ("auto", "multi-label"):
         if any(len(row) != 1 for row in rows):
-            raise RequestError(
-                f"`task='{task}'` needs one class per image, and the columns of `label_column` do "
-                "not have one 1 in each row. `task='multi-label'` allows any number of labels."
+            raise TaskError(
+                f"`task='{task}'` needs one class per image, and {NOT_ONE_HOT}. "
+                "`task='multi-label'` allows any number of labels.",
+                fault=NOT_ONE_HOT,
             )
         return ReadLabels(np.array([row[0] for row in rows], np.str_), names)
     return _multi_hot(rows, where, names, notes_on_flags(rows, sum(c.count("") for c in cells)))

@@ -14,6 +14,7 @@ from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, fet
 from convscope.data.options import DataOptions
 from convscope.data.path_source import open_path, refuse_options
 from convscope.data.patients import group_by_patient
+from convscope.data.task_error import TaskError
 from convscope.data.urls import REMOTE_FILES
 from convscope.errors import ConvscopeError, RequestError, WorkError, nearest
 
@@ -107,10 +108,12 @@ def open_source(
     }
     dataset = _opened(data, options, data_dir, on_progress, (class_names, default_names))
     if task == "multi-label" and not dataset.is_multi_label:
-        raise RequestError(
-            f"`task='multi-label'` needs images that may have several labels, and {dataset.name} "
-            "says one class for each. Name them in a table, with a column for each label or lists "
-            "such as a;b, or pass lists of names or rows of 0 and 1 in Python."
+        fault = f"{dataset.name} says one class for each"
+        raise TaskError(
+            f"`task='multi-label'` needs images that may have several labels, and {fault}. Name "
+            "them in a table, with a column for each label or lists such as a;b, or pass lists of "
+            "names or rows of 0 and 1 in Python.",
+            fault=fault,
         )
     return dataset
 

@@ -13,6 +13,7 @@ from convscope.data.dataset import Dataset, Split
 from convscope.data.file_patterns import is_pattern
 from convscope.data.options import INDEPENDENT
 from convscope.data.source import DataLike, open_source
+from convscope.data.task_error import TaskError
 from convscope.errors import RequestError, shell_word
 from convscope.models import OpenedModel, is_numbered
 from convscope.runs.data import open_run_data
@@ -69,17 +70,20 @@ def select_images(request: DataRequest, opened: OpenedModel, data: DataLike) -> 
     Raises RequestError for classes that the network does not have.
     """
     card = opened.card
-    dataset = open_source(
-        data,
-        data_dir=request.data_dir,
-        image_column=request.image_column,
-        label_column=request.label_column,
-        task=card.task,
-        group_column=request.group_column or (None if request.group_pattern else INDEPENDENT),
-        group_pattern=request.group_pattern,
-        default_names=card.classes,
-        for_training=False,
-    )
+    try:
+        dataset = open_source(
+            data,
+            data_dir=request.data_dir,
+            image_column=request.image_column,
+            label_column=request.label_column,
+            task=card.task,
+            group_column=request.group_column or (None if request.group_pattern else INDEPENDENT),
+            group_pattern=request.group_pattern,
+            default_names=card.classes,
+            for_training=False,
+        )
+    except TaskError as error:
+        raise RequestError(_of_another_task(opened, error.fault)) from error
     if opened.run is None and is_numbered(card) and not {*dataset.classes} <= {*card.classes}:
         raise RequestError(
             f"{dataset.name} has the classes {quote_names([*dataset.classes])}, and the outputs of "
@@ -98,3 +102,14 @@ def select_images(request: DataRequest, opened: OpenedModel, data: DataLike) -> 
         )
     description = f"the {split or 'test'} split of {dataset.name}"
     return Selection(dataset.subset(indices, "test"), description, split or "test")
+
+
+def _of_another_task(opened: OpenedModel, fault: str) -> str:
+    """What to say of labels of another kind than the network's: its card has the task."""
+    if opened.card.task == "multi-label":
+        return (
+            f"{opened.name} gives an image any number of labels, and {fault}. Name the labels in a "
+            "table, with a column for each or lists such as a;b, or pass lists of names or rows of "
+            "0 and 1 in Python."
+        )
+    return f"{opened.name} gives each image one class, and {fault}. Leave out the other images."
