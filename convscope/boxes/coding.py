@@ -19,7 +19,17 @@ probability times the confidence.
   classes' numbers: Redmon & Farhadi, 2017, "YOLO9000", section 2, with shares for cells.
 """
 
+LossName = Literal["squares", "giou"]
+"""What training minimizes, see `convscope.boxes.loss`: `squares` is the paper's sum of squares,
+`giou` the generalized IoU with cross-entropies."""
+
 CODINGS: tuple[CodingName, ...] = ("yolo-2016", "anchors")
+LOSSES: dict[str, tuple[LossName, ...]] = {
+    "yolo-2016": ("squares",),
+    "anchors": ("giou", "squares"),
+}
+"""The losses of each coding; `giou` needs logits. The first one is the default."""
+
 MAX_CELLS = 2**16
 MAX_BOXES = 64  # of a cell
 MAX_SIDE = 4.0  # of an anchor, in sides of the image
@@ -37,6 +47,7 @@ class BoxCoding:
         num_classes: classes that a box can be of.
         num_boxes: boxes of each cell.
         anchors: (height, width) of each of these, as shares of the image's; none for `yolo-2016`.
+        loss: what the network is trained to minimize.
     """
 
     name: CodingName
@@ -44,6 +55,7 @@ class BoxCoding:
     num_classes: int
     num_boxes: int
     anchors: tuple[tuple[float, float], ...] = ()
+    loss: LossName = "squares"
 
     def __post_init__(self) -> None:
         problems = [
@@ -64,6 +76,10 @@ class BoxCoding:
             (
                 not all(0 < side <= MAX_SIDE for anchor in self.anchors for side in anchor),
                 f"has anchors {self.anchors}; allowed: sides above 0, up to {MAX_SIDE:g}",
+            ),
+            (
+                self.loss not in (allowed := LOSSES.get(self.name, ())),
+                f"has loss={self.loss!r}; of {self.name!r} allowed: {', '.join(allowed)}",
             ),
         ]
         for is_wrong, problem in problems:

@@ -63,6 +63,7 @@ def with_box_head(
         num_classes=num_classes,
         num_boxes=len(anchors),
         anchors=tuple((float(height), float(width)) for height, width in anchors),
+        loss="giou",
     )
     head = nn.Conv2d(channels, coding.channels, 1)
     nn.init.normal_(head.weight, std=0.01)

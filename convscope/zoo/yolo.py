@@ -232,6 +232,7 @@ def yolo_small(
         num_classes=num_classes,
         num_boxes=len(anchors),
         anchors=tuple((float(height), float(width)) for height, width in anchors),
+        loss="giou",
     )
     layers["boxes"] = nn.Conv2d(channels, coding.channels, 1)
     layers["flatten"] = nn.Flatten()

@@ -1,0 +1,83 @@
+"""What is wrong with boxes: the error analysis of YOLO's section 4.2, after Hoiem et al. (2012)."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from convscope.boxes.geometry import iou
+from convscope.boxes.suppression import Detections
+from convscope.boxes.truth import COUNTS, Objects
+
+Mistake = Literal["correct", "localization", "similar", "other", "background"]
+"""What a box is, by its IoU with the objects of its image:
+
+- `correct`: its class is right and IoU > 0.5;
+- `localization`: its class is right and 0.1 < IoU < 0.5;
+- `similar`: its class is similar to that of an object, IoU > 0.1;
+- `other`: its class is wrong, IoU > 0.1;
+- `background`: IoU < 0.1 with every object.
+
+The first that applies. A second box of an object that was found already is `localization`, as in
+Hoiem's analysis.
+"""
+
+MISTAKES: tuple[Mistake, ...] = ("correct", "localization", "similar", "other", "background")
+_FAR, _NEAR = 0.1, 0.5
+
+
+def mistakes(
+    found: Sequence[Detections],
+    truth: Objects,
+    num_classes: int,
+    *,
+    similar: Sequence[Sequence[int]] = (),
+) -> NDArray[np.int64]:
+    """(classes, 5) how many of each class's best boxes are what, in the order of MISTAKES.
+
+    Of each class, as many boxes are looked at as there are objects of it that count, those with the
+    highest scores. `similar` are groups of classes that are alike, for example [[0, 1, 2]].
+    """
+    alike = np.zeros((num_classes, num_classes), bool)
+    for group in similar:
+        for one in group:
+            alike[one, list(group)] = True
+    counts = np.zeros((num_classes, len(MISTAKES)), np.int64)
+    for label in range(num_classes):
+        boxes = [
+            (-float(score), image, index)
+            for image, one in enumerate(found)
+            for index, score in enumerate(one.scores)
+            if one.labels[index] == label
+        ]
+        is_counted = (truth.labels == label) & (truth.states == COUNTS)
+        taken = np.zeros(len(truth.labels), bool)
+        for _, image, index in sorted(boxes)[: int(is_counted.sum())]:
+            kind = _kind(
+                found[image].boxes[index], label, truth, truth.of_image(image), taken, alike
+            )
+            counts[label, MISTAKES.index(kind)] += 1
+    return counts
+
+
+def _kind(
+    box: NDArray[np.float64],
+    label: int,
+    truth: Objects,
+    of: slice,
+    taken: NDArray[np.bool_],
+    alike: NDArray[np.bool_],
+) -> Mistake:
+    overlaps = iou(torch.from_numpy(box), torch.from_numpy(truth.boxes[of])).numpy()
+    labels = truth.labels[of]
+    same = np.where(labels == label, overlaps, 0)
+    if len(same) and same.max() > _NEAR and not taken[of.start + int(same.argmax())]:
+        taken[of.start + int(same.argmax())] = True
+        return "correct"
+    if (same > _FAR).any():
+        return "localization"
+    if (alike[label, labels] & (overlaps > _FAR)).any():
+        return "similar"
+    return "other" if (overlaps > _FAR).any() else "background"
