@@ -5,17 +5,21 @@ Relevance Propagation, 2015, https://doi.org/10.1371/journal.pone.0130140; the r
 in Montavon et al., Layer-Wise Relevance Propagation: An Overview, 2019, section 10.2.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from convscope.attribution.gating import gated_signal
-from convscope.attribution.gradient_rule import (
-    gradient,
-    is_piecewise_linear,
+from convscope.attribution.gating import (
+    ATTENTION,
+    NORMALIZATIONS,
+    attended,
+    attended_signal,
+    gated_signal,
+    normalized,
 )
+from convscope.attribution.gradient_rule import gradient, is_piecewise_linear
 from convscope.attribution.steps import Step, Tape
 from convscope.errors import RequestError
 from convscope.recording import get_kind
@@ -26,12 +30,16 @@ LrpRule = Literal["composite", "epsilon", "z-plus"]
 - `epsilon`: by w·x / z everywhere; what b adds to z is nobody's, and is counted as that of biases.
 - `z-plus`: by the positive ones among the w·x alone (α=1, β=0); nothing goes to biases.
 - `composite`: z-plus for convolutions and for sums of two results, as in residual blocks, epsilon
-  for all else; batch norm that belongs to no convolution hands on what it gets.
+  for all else; batch norm that belongs to no convolution hands on what it gets. Where something is
+  normalized by its own statistics, as in transformers, sums have terms of both signs by design, and
+  are divided by epsilon.
 """
 
 _STABILIZER = 1e-6  # of the root mean square of z, which keeps 0 out of the denominator
 
 Parts = Mapping[str, Tensor]
+PullBack = Callable[[Step, Tensor], Parts]
+"""The gradient by each operand, given that by the result."""
 
 
 class RelevanceRules:
@@ -39,7 +47,8 @@ class RelevanceRules:
 
     Functions of single units that map 0 to 0 (ReLU, tanh, GELU, dropout) hand on what they get, and
     so does local response normalization, whose divisor counts as a constant. Max pooling gives all
-    to the largest unit. Of a gate and what it multiplies, the latter gets all: see `gating`.
+    to the largest unit. Of a gate or of attention weights and what they multiply, the latter gets
+    all, and the divisor of a normalization counts as a constant: see `gating`.
     """
 
     def __init__(self, tape: Tape, rule: LrpRule) -> None:
@@ -47,6 +56,8 @@ class RelevanceRules:
         self._folded = folded_norms(tape)
         self._norms = {norm: convolution for convolution, norm in self._folded.items()}
         self._tape = tape
+        kinds = {operation.kind for operation in tape.operations.values()}
+        self._has_signed_sums = not kinds.isdisjoint(NORMALIZATIONS)
 
     def __call__(self, step: Step, relevance: Tensor) -> Parts:
         """What each operand gets of the relevance of a result.
@@ -57,9 +68,9 @@ class RelevanceRules:
             return self._unchanged(step, relevance)
         if step.kind in _WINNERS or get_kind(step.kind).rule in ("move", "cast"):
             return step.pull_back(relevance)
-        signal = gated_signal(step, self._tape)
-        if signal is not None:
-            return {signal: relevance}
+        decided = self._by_constants(step, relevance)
+        if decided is not None:
+            return decided
         if not is_piecewise_linear(step):
             raise RequestError(
                 f"LRP has no rule for {step.kind} ({step.operation.name}). Methods that take any "
@@ -67,18 +78,33 @@ class RelevanceRules:
             )
         if step.kind == "batch_norm" and self._rule != "epsilon":
             return self._unchanged(step, relevance)
-        is_positive = step.kind == "add" if self._rule == "composite" else False
+        is_positive = self._rule == "composite" and step.kind == "add" and not self._has_signed_sums
         is_positive |= self._rule != "epsilon" and step.kind in _CONVOLUTIONS
         is_positive |= self._rule == "z-plus" and step.kind in ("linear", "add")
         divide = _by_positive_terms if is_positive else _by_terms
         return divide(step, relevance, self._scale(step))
 
+    def _by_constants(self, step: Step, relevance: Tensor) -> Parts | None:
+        """The parts where something decides how much passes; None for any other operation."""
+        if step.kind in NORMALIZATIONS:
+            return _by_terms(step, relevance, None, normalized)
+        if step.kind == ATTENTION:
+            return _by_terms(step, relevance, None, attended)
+        if (signal := gated_signal(step, self._tape)) is not None:
+            return {signal: relevance}
+        if (signal := attended_signal(step, self._tape)) is not None:
+            return {signal: _by_terms(step, relevance, None)[signal]}
+        return None
+
     def loses_to_bias(self, step: Step) -> bool:
         """Whether what is lost at an operation is the share of its bias."""
         if step.kind == "batch_norm":
             return self._rule == "epsilon"
+        if step.kind in NORMALIZATIONS:
+            return True
         is_epsilon = self._rule == "epsilon" or (
-            self._rule == "composite" and step.kind == "linear"
+            self._rule == "composite"
+            and (step.kind == "linear" or (step.kind == "add" and self._has_signed_sums))
         )
         return is_epsilon and step.operation.name not in self._norms
 
@@ -115,13 +141,15 @@ def folded_norms(tape: Tape) -> Mapping[str, str]:
     return folded
 
 
-def _by_terms(step: Step, relevance: Tensor, folded: Folded) -> Parts:
+def _by_terms(
+    step: Step, relevance: Tensor, folded: Folded, pull_back: PullBack = gradient
+) -> Parts:
     """Rule epsilon: x · ∂z/∂x · R / z."""
     total = step.output if folded is None else folded[1]
     shares = relevance / _stabilized(total)
     if folded is not None:
         shares = shares * folded[0]
-    return {name: step.operands[name] * part for name, part in gradient(step, shares).items()}
+    return {name: step.operands[name] * part for name, part in pull_back(step, shares).items()}
 
 
 def _stabilized(total: Tensor) -> Tensor:

@@ -106,3 +106,77 @@ class Curved(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.silu(self.conv(x)) * torch.sigmoid(self.gate(x))
         return self.fc(x.mean((2, 3)))
+
+
+class Attending(nn.Module):
+    """A block of a transformer on patches; `held`: what decides is a constant for gradients.
+
+    `how` is the way in which attention is written: of torch's module, its function, or products.
+    """
+
+    def __init__(self, how: str, *, held: bool = False) -> None:
+        super().__init__()
+        self.how, self.held = how, held
+        self.patches = nn.Conv2d(3, 6, 4, stride=4)
+        self.token, self.position = (
+            nn.Parameter(torch.zeros(1, 1, 6)),
+            nn.Parameter(torch.zeros(1, 5, 6)),
+        )
+        self.norm1, self.norm2 = nn.LayerNorm(6), nn.LayerNorm(6)
+        self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+        self.up, self.down, self.fc = nn.Linear(6, 9), nn.Linear(9, 6), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.position
+        x = x + self._attend(self._norm(self.norm1, x))
+        x = x + self.down(F.relu(self.up(self._norm(self.norm2, x))))
+        return self.fc(x[:, 0])
+
+    def _norm(self, norm: nn.LayerNorm, x: Tensor) -> Tensor:
+        if not self.held:
+            return norm(x)
+        deviation = (x.var(-1, correction=0, keepdim=True) + norm.eps).sqrt().detach()
+        return (x - x.mean(-1, keepdim=True)) / deviation * norm.weight + norm.bias
+
+    def _attend(self, x: Tensor) -> Tensor:
+        inner = self.attention
+        if self.how == "module":
+            return inner(x, x, x, need_weights=False)[0]
+        mapped = F.linear(x, inner.in_proj_weight, inner.in_proj_bias)
+        q, k, v = mapped.unflatten(-1, (3, 2, 3)).permute(2, 0, 3, 1, 4).unbind()
+        if self.how == "function":
+            found = F.scaled_dot_product_attention(q, k, v)
+        else:
+            weights = F.dropout((q @ k.mT / 3**0.5).softmax(-1), 0.5, training=self.training)
+            found = (weights.detach() if self.held else weights) @ v
+        return inner.out_proj(found.transpose(1, 2).flatten(2))
+
+
+class Grouped(nn.Module):
+    """The other normalizations by an image's own statistics; `held` as in Attending."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        super().__init__()
+        self.held = held
+        self.conv1, self.norm1 = nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4)
+        self.conv2, self.norm2 = nn.Conv2d(4, 4, 3), nn.InstanceNorm2d(4, affine=True)
+        self.norm3, self.fc = nn.RMSNorm(4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self._norm(self.norm1, self.conv1(x), 2))
+        x = self._norm(self.norm2, F.relu(self.conv2(x)), 4)
+        x = F.relu(x).mean((2, 3))
+        if not self.held:
+            return self.fc(self.norm3(x))
+        eps = torch.finfo(x.dtype).eps
+        root = (x.square().mean(-1, keepdim=True) + eps).sqrt().detach()
+        return self.fc(x / root * self.norm3.weight)
+
+    def _norm(self, norm: nn.GroupNorm | nn.InstanceNorm2d, x: Tensor, groups: int) -> Tensor:
+        if not self.held:
+            return norm(x)
+        rows = x.reshape(len(x), groups, -1)
+        deviation = (rows.var(-1, correction=0, keepdim=True) + norm.eps).sqrt().detach()
+        rows = (rows - rows.mean(-1, keepdim=True)) / deviation
+        return rows.reshape(x.shape) * norm.weight[:, None, None] + norm.bias[:, None, None]

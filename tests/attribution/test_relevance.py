@@ -1,5 +1,7 @@
 """Layer-wise relevance propagation: conservation, the rules against slow loops, refusals."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -8,8 +10,10 @@ from torch.nn import functional as F
 from convscope.attribution.pixel_methods import gradient_x_input, relevance
 from convscope.errors import RequestError
 from tests.attribution.networks import (
+    Attending,
     Chain,
     Dense,
+    Grouped,
     Residual,
     image,
     randomize,
@@ -125,6 +129,53 @@ def test_a_gate_counts_as_a_constant(rule, gate):
     assert abs(found.values - expected.values).max() < 1e-5 * abs(expected.values).max()
     assert abs(found.shares.rest) < 1e-9
     assert found.shares.map == pytest.approx(expected.shares.map, rel=1e-5)
+
+
+NORMALIZED = {
+    **{how: partial(Attending, how) for how in ("module", "function", "products")},
+    "grouped": Grouped,
+}
+
+
+@pytest.mark.parametrize("name", NORMALIZED)
+def test_attention_and_normalization_divide_by_constants(name):
+    """By epsilon, the map is gradient x input where what decides is detached (Ali et al., 2022)."""
+    net, x = randomize(NORMALIZED[name]()), image()
+    held = Attending("products", held=True) if name != "grouped" else Grouped(held=True)
+    held = held.double().eval()
+    held.load_state_dict(net.state_dict())
+    torch.testing.assert_close(held(x), net(x))  # the same network
+    x.requires_grad_()
+    held(x)[0, 1].backward()
+    expected = (x * x.grad).sum(1)[0].detach()
+    found = torch.from_numpy(relevance(subject_of(net, x.detach()), "epsilon").values)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+    plain = torch.from_numpy(gradient_x_input(subject_of(net, x.detach())).values)
+    assert (plain - expected).abs().max() > 0.1 * expected.abs().max()  # which is something else
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("name", NORMALIZED)
+def test_relevance_is_conserved_through_attention_and_normalization(name, rule):
+    subject = subject_of(randomize(NORMALIZED[name]()), image(), other=2)
+    shares = relevance(subject, rule).shares
+    assert shares.map
+    assert abs(shares.rest) < 1e-9
+    assert shares.score == pytest.approx(float(subject.target.score(subject.logits(subject.image))))
+
+
+class SelfAttention(nn.Sequential):
+    """Queries, keys and values that are the same tensor."""
+
+    def forward(self, x):
+        x = self[0](x).flatten(2).mT
+        return self[1](F.scaled_dot_product_attention(x, x, x).mean(1))
+
+
+def test_values_that_are_queries_too_get_their_share_as_values_alone():
+    net = randomize(SelfAttention(nn.Conv2d(3, 5, 3, bias=False), nn.Linear(5, 4, bias=False)))
+    shares = relevance(subject_of(net, image()), "epsilon").shares
+    assert shares.map == pytest.approx(shares.score, rel=1e-4)
 
 
 class Squared(nn.Sequential):
