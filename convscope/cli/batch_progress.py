@@ -37,6 +37,8 @@ def batch_progress(*, is_shown: bool) -> Generator[Callable[[int, int], None]]:
     task = bar.add_task("images", total=None, rate="")
 
     def show(done: int, total: int) -> None:
+        if done < bar.tasks[0].completed:  # another activity has begun
+            bar.reset(task)
         bar.update(task, completed=done, total=total, rate=f"{rate(done):,.0f} a second")
 
     with bar:
@@ -44,14 +46,17 @@ def batch_progress(*, is_shown: bool) -> Generator[Callable[[int, int], None]]:
 
 
 class Rate:
-    """Images a second since the first that was seen to be done."""
+    """Images a second since the first that was seen to be done; anew where fewer are done."""
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
+        self._last = 0
 
     def __call__(self, done: int) -> float:
         now = time.perf_counter()
-        began, before = self._first = self._first or (now, done)
+        if self._first is None or done < self._last:
+            self._first = now, done
+        (began, before), self._last = self._first, done
         return (done - before) / (now - began) if now > began else 0.0
 
 

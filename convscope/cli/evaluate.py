@@ -1,13 +1,15 @@
 """`convscope evaluate`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from cyclopts import Parameter
 from rich.table import Table
 
 from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.options import (
+    INTEGERS,
     BatchSize,
     ClassNames,
     DataDir,
@@ -16,6 +18,7 @@ from convscope.cli.options import (
     InputSize,
     Json,
     Mean,
+    OptionalInt,
     OwnCode,
     PretrainedWeights,
     Published,
@@ -25,6 +28,7 @@ from convscope.cli.options import (
     TrainedNetwork,
     Trust,
 )
+from convscope.data.crops import Crops
 from convscope.device import keep_freed_memory
 from convscope.distributed.launch import is_first
 from convscope.errors import shell_word
@@ -44,6 +48,11 @@ def evaluate(
     *,
     split: Literal["train", "val", "test"] | None = None,
     exclude_trained: Flag = False,
+    crops: Crops = "center",
+    scales: Annotated[tuple[int, ...] | None, INTEGERS] = None,
+    flip: Flag = False,
+    test_size: OptionalInt = None,
+    ensemble: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),
     details: Flag = False,
     csv: Path | None = None,
     data_dir: DataDir = None,
@@ -74,9 +83,23 @@ def evaluate(
     data
         The data to evaluate on, as for train; by default the run's own test images.
     split
-        The split of the data; by default the test split, or all images if there is none.
+        The split of the data; by default the test split; of data with training and validation
+        images alone the latter; else all images.
     exclude_trained
         Leave out images that the run was trained or validated on, recognized by their content.
+    crops
+        Parts of each image whose probabilities are averaged: the center; ten, the corners and the
+        center, each also mirrored (AlexNet); 144, at four scales (GoogLeNet); 150, a grid at three
+        scales (VGG); dense, the network slides over the whole image (VGG, ResNet).
+    scales
+        Lengths in pixels to which the shorter side of an image is scaled before it is cropped, as
+        256 384 512; probabilities are averaged over them.
+    flip
+        Average over mirrored images, too.
+    test_size
+        Height and width of the crops in pixels, if not those of the training.
+    ensemble
+        More runs, or networks with published weights, whose probabilities are averaged with RUN's.
     csv
         File for the answer for each image: its path, class, prediction and probabilities.
     image_column
@@ -92,36 +115,45 @@ def evaluate(
         Also print rates, areas under ROC curves, agreement and calibration, with 95% intervals.
     """
     keep_freed_memory()
+    from convscope.cli.batch_progress import batch_progress  # noqa: PLC0415 -- a bar of rich's
     from convscope.cli.terminal import consent_flags  # noqa: PLC0415 -- torch
     from convscope.evaluation.evaluate import evaluate as evaluate_run  # noqa: PLC0415
     from convscope.runs.own_code import Consent  # noqa: PLC0415
 
     collect_again()
     screen = Screen(stderr=json)
-    result = evaluate_run(
-        run,
-        data,
-        split=split,
-        exclude_trained=exclude_trained,
-        csv=csv,
-        data_dir=data_dir,
-        image_column=image_column,
-        label_column=label_column,
-        group_column=group_column,
-        group_pattern=group_pattern,
-        model=model,
-        trust=trust,
-        weights=weights,
-        pretrained=pretrained,
-        class_names=class_names,
-        input_size=input_size,
-        resize_mode=resize_mode,
-        mean=mean,
-        std=std,
-        batch_size=batch_size,
-        device=device,
-        threads=threads,
-    )
+    with batch_progress(is_shown=is_first()) as show:
+        result = evaluate_run(
+            run,
+            data,
+            split=split,
+            exclude_trained=exclude_trained,
+            crops=crops,
+            scales=scales,
+            flip=flip,
+            test_size=test_size,
+            ensemble=ensemble,
+            csv=csv,
+            data_dir=data_dir,
+            image_column=image_column,
+            label_column=label_column,
+            group_column=group_column,
+            group_pattern=group_pattern,
+            model=model,
+            trust=trust,
+            weights=weights,
+            pretrained=pretrained,
+            class_names=class_names,
+            input_size=input_size,
+            resize_mode=resize_mode,
+            mean=mean,
+            std=std,
+            batch_size=batch_size,
+            device=device,
+            threads=threads,
+            on_progress=show,
+            on_answered=show,
+        )
     if not is_first():
         return
     for note in result.notes:
@@ -130,7 +162,9 @@ def evaluate(
         found = {"details": result.details.to_dict()} if details else {}
         print_json({**result.to_dict(), "run": run, **found})
         return
-    screen.say(f"{run} on {result.data}")
+    networks = " + ".join(map(str, (run, *ensemble)))
+    protocol = f", {result.protocol}" if result.protocol else ""
+    screen.say(f"{networks} on {result.data}{protocol}")
     _print_result(result, screen, details=details)
     if csv is not None:
         screen.say()

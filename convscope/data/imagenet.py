@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from convscope.data.classes import check_classes
 from convscope.data.dataset import Dataset, FileImages, Split
 from convscope.data.synsets import SYNSET, name_synsets, nearby, read_numbers, read_text
+from convscope.data.voc import read_annotation
 from convscope.data.walk import is_folder, is_image, list_folder, walk_images
 from convscope.errors import RequestError
 
@@ -25,6 +27,8 @@ BASES = ("", "ILSVRC", "Data/CLS-LOC", "ILSVRC/Data/CLS-LOC")
 SOLUTION = "LOC_val_solution.csv"
 TINY = "val_annotations.txt"
 TRUTHS = ("ILSVRC2012_validation_ground_truth.txt", "ILSVRC2015_clsloc_validation_ground_truth.txt")
+ANNOTATIONS = ("Annotations/CLS-LOC/val", "ILSVRC2012_bbox_val_v3/val", "bbox/val")
+"""Where the boxes of the validation images are, below one of the folders above them."""
 _VAL = re.compile(r"ILSVRC20\d\d_val_\d+", re.IGNORECASE)
 
 Truth = Callable[[str], str | None]
@@ -136,10 +140,31 @@ def _truth(folder: Path) -> tuple[Truth, Path]:
         return {row[0].partition(".")[0]: row[1] for row in rows if len(row) > 1}.get, path
     if path := nearby(folder, TRUTHS):
         return _of_devkit(path), path
+    if annotations := _annotations(folder):
+        return partial(_of_annotation, annotations), annotations
     raise RequestError(
-        f"{folder} has images and no file that says their classes. Put {SOLUTION} (Kaggle) or the "
-        f"devkit's {TRUTHS[0]} and meta.mat beside it, or move the folder away."
+        f"{folder} has images and no file that says their classes. Put {SOLUTION} (Kaggle), the "
+        f"devkit's {TRUTHS[0]} and meta.mat, or the boxes in {ANNOTATIONS[0]} beside it, or move "
+        "the folder away."
     )
+
+
+def _annotations(folder: Path) -> Path | None:
+    """The folder with an annotation of each validation image: in one of those above the images."""
+    here = folder.resolve()
+    places = (above / name for above in list(here.parents)[:4] for name in ANNOTATIONS)
+    return next((place for place in places if any(place.glob("ILSVRC*_val_*.xml"))), None)
+
+
+def _of_annotation(annotations: Path, stem: str) -> str | None:
+    """The class of the objects in the annotation of an image: one, by ILSVRC's rule."""
+    path = annotations / f"{stem}.xml"
+    if not path.is_file():
+        return None
+    names = {(one.findtext("name") or "").strip() for one in read_annotation(path).iter("object")}
+    if len(names) != 1:
+        raise RequestError(f"{path} has objects of {len(names)} classes; it must be one.")
+    return names.pop()
 
 
 def _of_solution(path: Path) -> Mapping[str, str]:

@@ -1,9 +1,10 @@
 """Images that are decoded again each time that they are fed."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,29 @@ from convscope.data.pool import AHEAD, PREFETCH, decoding_pool, wait_for
 from convscope.data.resize import resize_image
 from convscope.data.unreadable import UnreadableImage
 from convscope.errors import WorkError
+
+_T = TypeVar("_T")
+
+
+def load_ahead(
+    load: Callable[[int], _T],
+    batches: Sequence[NDArray[np.int64]],
+    source: ImageSource,
+    *,
+    workers: int,
+    ahead: int,
+) -> Iterator[list[_T]]:
+    """What `load` makes of each image, in batches; threads are `ahead` images ahead of them."""
+    coming = (int(index) for indices in batches for index in indices)
+    with decoding_pool(workers) as pool:
+        waiting = deque(pool.submit(load, index) for index in islice(coming, ahead))
+        for indices in batches:
+            loaded: list[_T] = []
+            for index in indices:
+                loaded.append(wait_for(waiting.popleft(), source, int(index)))
+                waiting.extend(pool.submit(load, index) for index in islice(coming, 1))
+            yield loaded
+            del loaded
 
 
 @dataclass(frozen=True)
@@ -41,18 +65,8 @@ class StreamingBatchSource:
 
     def images(self, batches: Sequence[NDArray[np.int64]]) -> Iterator[list[NDArray[np.uint8]]]:
         """The images of each batch, of any sizes."""
-        coming = (int(index) for indices in batches for index in indices)
-        with decoding_pool(self.workers) as pool:
-            ahead = deque(
-                pool.submit(self.load, index) for index in islice(coming, self.look_ahead(batches))
-            )
-            for indices in batches:
-                images: list[NDArray[np.uint8]] = []
-                for index in indices:
-                    images.append(wait_for(ahead.popleft(), self.source, int(index)))
-                    ahead.extend(pool.submit(self.load, index) for index in islice(coming, 1))
-                yield images
-                del images
+        ahead = self.look_ahead(batches)
+        return load_ahead(self.load, batches, self.source, workers=self.workers, ahead=ahead)
 
     def look_ahead(self, batches: Sequence[NDArray[np.int64]]) -> int:
         """Images that are decoded ahead of those in use: a few batches, as far as 32 MiB reach.

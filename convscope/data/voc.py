@@ -113,18 +113,22 @@ def _of_annotations(
 
 def _objects(path: Path) -> set[str]:
     """The names of the objects that are not difficult."""
+    return {
+        (one.findtext("name") or "").strip()
+        for one in read_annotation(path).iter("object")
+        if (one.findtext("difficult") or "0").strip() != "1"
+    } - {""}
+
+
+def read_annotation(path: Path) -> ET.Element:
+    """The XML of one image. Raises RequestError."""
     text = _text(path)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise RequestError(f"{path} declares a document type, which no annotation needs.")
     try:
-        tree = ET.fromstring(text)  # noqa: S314  without entities, of bounded size
+        return ET.fromstring(text)  # noqa: S314  without entities, of bounded size
     except ET.ParseError as error:
         raise RequestError(f"{path} cannot be read ({error}).") from error
-    return {
-        (one.findtext("name") or "").strip()
-        for one in tree.iter("object")
-        if (one.findtext("difficult") or "0").strip() != "1"
-    } - {""}
 
 
 def _text(path: Path) -> str:

@@ -2,29 +2,31 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from convscope.card import Card, ResizeMode
+from convscope.data.cache.choice import Caching
 from convscope.data.classes import quote_names
+from convscope.data.crops import Crops
 from convscope.data.dataset import SPLITS, Split
 from convscope.data.duplicates import find_duplicates
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.source import DataLike
-from convscope.device import threads_set
-from convscope.distributed.group import Group
-from convscope.distributed.joining import joined, own_device
+from convscope.distributed.joining import joined
 from convscope.errors import RequestError, WorkError
-from convscope.evaluation.batch_size import choose_feeding
+from convscope.evaluation.answers import Answering, check_same_classes
 from convscope.evaluation.imbalance import imbalance_of_result
-from convscope.evaluation.measure import compute_metrics, compute_outputs
+from convscope.evaluation.measure import compute_metrics
 from convscope.evaluation.multi_label import MultiLabelMetrics
 from convscope.evaluation.opening import open_trained
 from convscope.evaluation.overlap import find_overlap
+from convscope.evaluation.protocol import parse_protocol
 from convscope.evaluation.result import EvaluationResult
 from convscope.evaluation.selection import (
     DataRequest,
@@ -32,7 +34,7 @@ from convscope.evaluation.selection import (
     select_images,
     select_run_images,
 )
-from convscope.models import ModelLike, OpenedModel
+from convscope.models import ModelLike, OpenedModel, find_run
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
 from convscope.weights.class_names import ClassNamesLike
@@ -47,6 +49,11 @@ def evaluate(
     *,
     split: Split | None = None,
     exclude_trained: bool = False,
+    crops: Crops = "center",
+    scales: int | Sequence[int] | None = None,
+    flip: bool = False,
+    test_size: int | tuple[int, int] | None = None,
+    ensemble: ModelLike | Sequence[ModelLike] = (),
     csv: str | Path | None = None,
     model: str | nn.Module | None = None,
     trust: bool = False,
@@ -67,13 +74,25 @@ def evaluate(
     device: str = "auto",
     threads: int | None = None,
     on_progress: ProgressCallback = lambda done, total: None,
+    on_answered: ProgressCallback = lambda done, total: None,
 ) -> EvaluationResult:
     """Evaluate the best weights of a run, or any trained network, on every image exactly once.
 
     Without `data`, on a split of the run's own data, by default the test split. With `data`, on
-    their `split`, by default their test split, or all images if they have none; classes are matched
-    by name. `exclude_trained` leaves out images that the run was trained or validated on, which are
+    their `split`, by default their test split, or the validation split of data that have only that
+    and training images, as ImageNet, or else all images; classes are matched by name.
+    `exclude_trained` leaves out images that the run was trained or validated on, which are
     recognized by their content. `csv` is a file to write the answer for each image to.
+
+    `crops`, `scales`, `flip` and `test_size` are the papers' ways to test: the probabilities of
+    an image are the mean over several views of it. `crops` is one of `convscope.data.views.Crops`;
+    `scales` are the lengths in pixels of an image's shorter side at which the crops are cut;
+    `flip` adds mirrored views; `test_size` is the size of the crops, where it is not that of the
+    training. The probabilities of `ensemble`, other runs or networks with the same classes, are
+    averaged with those of `run`.
+
+    An evaluation of files that takes long and was interrupted is continued by the same call: its
+    answers are kept in the cache until it is done.
 
     A run of a network of your own needs `model`, that code again, or `trust`: see `convscope.load`.
 
@@ -84,7 +103,8 @@ def evaluate(
     Processes that torchrun started share the images, and each returns the result of all.
 
     `batch_size` images are computed at a time, by default as many as in the validations of a
-    training; the last bits of the loss can depend on it.
+    training; the last bits of the loss can depend on it. `on_progress` gets the number of images
+    that were read, `on_answered` of those that were answered.
 
     `image_column` and `label_column` name columns of a CSV file or of a Hugging Face data set,
     where it is not plain which they are. `group_column` and `group_pattern` say, as in `train`,
@@ -110,6 +130,7 @@ def evaluate(
         group_column=group_column,
         group_pattern=group_pattern,
     )
+    protocol = parse_protocol(crops, scales, test_size, flip=flip)
     settings = InputSettings(input_size=input_size, resize_mode=resize_mode, mean=mean, std=std)
     with joined() as group:
         opened = open_trained(
@@ -121,6 +142,20 @@ def evaluate(
             settings=settings,
             consent=Consent(model, trust),
         )
+        members = [
+            opened,
+            *(
+                open_trained(
+                    member,
+                    pretrained=pretrained and isinstance(member, str) and find_run(member) is None,
+                    consent=Consent(model, trust),
+                )
+                for member in _as_list(ensemble)
+            ),
+        ]
+        check_same_classes(members)
+        fed = protocol.card(opened.card)
+        described = protocol.describe(fed)
         selection = _select(opened, data, request)
         with group.turn("images", "to read the images") as go_on:
 
@@ -130,9 +165,9 @@ def evaluate(
 
             loaded = load_images(
                 selection.dataset,
-                opened.card,
+                fed,
                 workers=os.cpu_count() or 1,
-                cache_fraction=0.5 / group.local_size,
+                caching=Caching("ram" if protocol.is_plain else "none", 0.5 / group.local_size),
                 on_progress=progress,
             )
         if not len(loaded.dataset.indices("test")):
@@ -143,9 +178,17 @@ def evaluate(
         )
         loaded = overlap.loaded
         indices = loaded.dataset.indices("test")
-        network_outputs = _run(opened, loaded, indices, batch_size, device, threads, group)
+        answering = Answering(
+            protocol=protocol,
+            batch_size=batch_size,
+            device=device,
+            threads=threads,
+            group=group,
+            on_progress=on_answered,
+        )
+        network_outputs, card, said = answering.answer(members, loaded, indices)
         labels = loaded.dataset.truth(indices)
-        outputs = compute_metrics(network_outputs, labels, opened.card)
+        outputs = compute_metrics(network_outputs, labels, card)
         if not math.isfinite(outputs.metrics.loss):
             raise WorkError(
                 f"The network of {_name(opened)} has outputs that are not finite: its weights "
@@ -159,11 +202,12 @@ def evaluate(
             outputs,
             selection.description,
             notes=tuple(
-                filter(None, [*_notes(opened, loaded), overlap.note, imbalance, *undefined])
+                filter(None, [*said, *_notes(opened, loaded), overlap.note, imbalance, *undefined])
             ),
             paths=tuple(loaded.dataset.images.key(int(index)) for index in indices),
             labels=labels,
-            model=_name(opened),
+            model=" + ".join(map(_name, members)),
+            protocol=described,
             in_training=overlap.in_training,
             in_validation=overlap.in_validation,
             groups=_groups(loaded, indices),
@@ -184,30 +228,9 @@ def _select(opened: OpenedModel, data: DataLike | None, request: DataRequest) ->
     return select_run_images(opened.run, opened.run.read_config(), request)
 
 
-def _run(
-    opened: OpenedModel,
-    loaded: LoadedDataset,
-    indices: NDArray[np.int64],
-    batch_size: int | None,
-    device: str,
-    threads: int | None,
-    group: Group,
-) -> Tensor:
-    """The network's outputs for the images at `indices`, of all processes of the group."""
-    net, card, torch_device = opened.net, opened.card, own_device(device, group)
-    with threads_set(threads):
-        net.to(torch_device)
-        channels_last, default_size = choose_feeding(net, card, torch_device)
-        return compute_outputs(
-            net,
-            loaded.batch_source,
-            indices,
-            card,
-            batch_size=batch_size or default_size,
-            device=torch_device,
-            channels_last=channels_last,
-            group=group,
-        )
+def _as_list(ensemble: ModelLike | Sequence[ModelLike]) -> list[ModelLike]:
+    several = isinstance(ensemble, list | tuple)
+    return [*cast("Sequence[ModelLike]", ensemble)] if several else [cast("ModelLike", ensemble)]
 
 
 def _name(opened: OpenedModel) -> str:

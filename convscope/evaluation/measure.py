@@ -1,9 +1,8 @@
 """Run a network on images and compute its metrics."""
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from convscope.data.dataset import name_answer
 from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
 from convscope.distributed.group import ALONE, Group
+from convscope.evaluation.kept_outputs import KeptOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import (
     AnyMetrics,
@@ -24,6 +24,8 @@ from convscope.forward import call_network
 from convscope.inference import inference_mode, probabilities, to_logits
 from convscope.losses import image_losses
 from convscope.memory import is_out_of_memory, release_memory
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -64,25 +66,62 @@ def compute_outputs(
     channels_last: bool = True,
     on_progress: Callable[[int], None] = lambda done: None,
     group: Group = ALONE,
+    kept: KeptOutputs | None = None,
 ) -> Tensor:
     """The network's outputs for the images at `indices`: float32 (n, classes), on the CPU.
 
     Every module's mode is restored. The processes of a group take the batches in turn, each the
     same as of one process alone, and all get all outputs. `on_progress` gets the number of images
-    of each batch, or of the batches that the processes compute at the same time.
+    of each batch, or of the batches that the processes compute at the same time. Outputs that are
+    `kept` are not computed again.
     """
-    starts = range(0, len(indices), batch_size)
-    batches = [indices[start : start + batch_size] for start in starts]
-    outputs = torch.zeros(len(indices), len(card.classes))
-    mine = batches[group.rank :: group.size]
-    loaded = iter(zip(starts[group.rank :: group.size], batch_source.batches(mine), strict=True))
+
+    def answer(pixels: Tensor) -> Tensor:
+        images = normalize(pixels.to(device), card, channels_last=channels_last)
+        return compute_logits(net, images, len(card.classes))
+
     with inference_mode(net):
-        for first in range(0, len(batches), group.size):
-            for start, pixels in itertools.islice(loaded, 1):
-                images = normalize(pixels.to(device), card, channels_last=channels_last)
-                logits = compute_logits(net, images, len(card.classes)).float().cpu()
-                outputs[start : start + len(logits)] = logits
-            on_progress(sum(map(len, batches[first : first + group.size])))
+        return in_batches(
+            batch_source.batches,
+            answer,
+            indices,
+            len(card.classes),
+            batch_size=batch_size,
+            on_progress=on_progress,
+            group=group,
+            kept=kept,
+        )
+
+
+def in_batches(
+    load: Callable[[Sequence[NDArray[np.int64]]], Iterator[_T]],
+    answer: Callable[[_T], Tensor],
+    indices: NDArray[np.int64],
+    num_classes: int,
+    *,
+    batch_size: int,
+    on_progress: Callable[[int], None] = lambda done: None,
+    group: Group = ALONE,
+    kept: KeptOutputs | None = None,
+) -> Tensor:
+    """What `answer` says of each batch that `load` loads: float32 (n, classes), on the CPU; see
+    `compute_outputs`.
+    """
+    batches = [indices[at : at + batch_size] for at in range(0, len(indices), batch_size)]
+    outputs = torch.zeros(len(indices), num_classes)
+    known = kept.load(num_classes) if kept else {}
+    own = range(group.rank, len(batches), group.size)
+    loaded = iter(load([batches[number] for number in own if number not in known]))
+    for first in range(0, len(batches), group.size):
+        for number in own[first // group.size : first // group.size + 1]:
+            answers = known.get(number)
+            if answers is None:
+                answers = answer(next(loaded)).float().cpu()
+                if kept is not None:
+                    kept.add(number, answers)
+            start = number * batch_size
+            outputs[start : start + len(answers)] = answers
+        on_progress(sum(map(len, batches[first : first + group.size])))
     group.add_up([outputs], "at the outputs of an evaluation")
     return outputs
 

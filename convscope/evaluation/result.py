@@ -46,6 +46,8 @@ class EvaluationResult:
         groups: of each image, as the data have them: its patient, for example; None where there are
             none. Intervals count the images of one group as dependent.
         split: of the data, that the images are of; "" where they are all of the data.
+        protocol: which views of an image were averaged: "ten crops of 224x224 at scale 256"; "" of
+            one, as the card says.
     """
 
     outputs: EvaluationOutputs
@@ -58,6 +60,7 @@ class EvaluationResult:
     in_validation: int | None = None
     groups: Sequence[str] | None = None
     split: str = ""
+    protocol: str = ""
 
     @property
     def metrics(self) -> AnyMetrics:
@@ -145,7 +148,9 @@ class EvaluationResult:
             for name, interval in interval_values(self.details).items()
             if name.removesuffix("_interval") in measured
         }
-        return {"run": self.model, "data": self.data, **known, **measured, **intervals}
+        protocol = {"protocol": self.protocol} if self.protocol else {}
+        told = {"run": self.model, "data": self.data, **protocol}
+        return {**told, **known, **measured, **intervals}
 
     def write_csv(self, path: str | Path) -> None:
         """Write `per_image` to a file. Raises WorkError if it cannot be written.
@@ -205,7 +210,8 @@ class EvaluationResult:
         return f"<div>{title}{notes}{metrics_html(self.metrics, self.headline())}</div>"
 
     def _title(self) -> str:
-        return f"{self.model} on {self.data}" if self.model else self.data
+        data = f"{self.data}, {self.protocol}" if self.protocol else self.data
+        return f"{self.model} on {data}" if self.model else data
 
 
 def _rounded(value: object) -> object:

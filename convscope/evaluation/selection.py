@@ -65,7 +65,8 @@ def select_run_images(run: Run, config: Mapping[str, Any], request: DataRequest)
 
 
 def select_images(request: DataRequest, opened: OpenedModel, data: DataLike) -> Selection:
-    """The requested split of other data, by default the test split, or all if there is none.
+    """The requested split of other data, by default the test split; of data that are divided into
+    images for training and for validation alone, as ImageNet's, the latter; else all.
 
     Raises RequestError for classes that the network does not have.
     """
@@ -92,6 +93,8 @@ def select_images(request: DataRequest, opened: OpenedModel, data: DataLike) -> 
         )
     dataset = match_classes(dataset, card.classes)
     split = request.split
+    if split is None and {*dataset.split.tolist()} == {"train", "val"}:
+        split = "val"
     if split is None and not (dataset.split == "test").any():
         everything = np.arange(len(dataset))
         return Selection(dataset.subset(everything, "test"), f"all of {dataset.name}", "")

@@ -125,6 +125,10 @@ SYNONYMS = {
     "svg": "draw plot figure save_svg image_file",
     "compare": "diff versus vs side_by_side",
     "split": "subset part set partition",
+    "crops": "crop multi_crop num_crops n_crops crop_mode test_crops views",
+    "scales": "scale val_resize_size resize_sizes test_scales q multi_scale",
+    "test_size": "val_crop_size eval_crop_size test_img_size eval_size",
+    "ensemble": "ensembles ensemble_with average_with",
     "top": "topk top_k k num_top n",
     "images": "image source input inputs files img imgs input_dir data pictures path paths "
     "image_path",
@@ -167,6 +171,9 @@ PRESETS = {
     "tb": ("log", "tensorboard"),
     "mlflow": ("log", "mlflow"),
     "csv_log": ("log", "csv"),
+    "ten_crop": ("crops", "ten"),
+    "tta": ("crops", "ten"),
+    "dense": ("crops", "dense"),
     "cos_lr": ("lr_schedule", "cosine"),
     "cosine": ("lr_schedule", "cosine"),
     "onecycle": ("lr_schedule", "one-cycle"),
@@ -231,6 +238,13 @@ PRESETS = {
 """Switches without a value that set one of our options to this."""
 
 VALUES = {
+    "crops": {
+        "center": "centre 1 one single center_crop",
+        "ten": "10 ten_crop 10_crop 10_crops",
+        "144": "multi multi_crop googlenet",
+        "150": "grid vgg",
+        "dense": "fully_convolutional sliding",
+    },
     "log": {
         "csv": "results_csv",
         "tensorboard": "tb",

@@ -211,6 +211,11 @@ train --precision 16-mixed                 = train --precision fp16
 train --fp16                               = train --precision fp16
 train --loss-scale 128                     ! or fp16, which scales the loss by itself
 train --bf16-full-eval                     ! whatever the --precision of the steps
+evaluate r --ten-crop                      = evaluate r --crops ten
+evaluate r --tta                           = evaluate r --crops ten
+evaluate r --num-crops 10                  = evaluate r --crops ten
+evaluate r --val-crop-size 288             = evaluate r --test-size 288
+evaluate r --val-resize-size 256           = evaluate r --scales 256
 evaluate r --half                          ! computes in 32-bit floating point
 train --use-pretrained                     = train --pretrained
 train --freeze-backbone                    = train --freeze body
