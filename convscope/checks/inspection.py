@@ -12,24 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convscope.card import Card
 from convscope.checks.signatures import SIDE
 from convscope.checks.similar import SimilarPair
 from convscope.checks.threads import map_in_order
-from convscope.data.dataset import Dataset, ImageSource
+from convscope.data.dataset import Dataset
 from convscope.data.depth import DecodedImage, DeepImage, note_of, size_of, to_bytes
 from convscope.data.duplicates import copies_by_digest
 from convscope.data.pixel_digests import SIZE, digest_image
+from convscope.data.thumbnails import READ_FAST
 from convscope.data.unreadable import UnreadableImage
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
-_CARD = Card(
-    classes=("a", "b"), input_size=(128, 128), in_channels=3, resize_mode="crop", reading="fast",
-    mean=(0.0,) * 3, std=(1.0,) * 3,
-)  # fmt: skip
-"""As which images are decoded: JPEGs keep twice this resolution at least."""
 _DETAIL = 256  # pixels at most of the longer side of the image whose sharpness is measured
 _COARSE = 24  # pixels of the shorter side, below which sharpness is not measured
 _CHUNK = 32  # images per task of a thread
@@ -163,7 +158,7 @@ def inspect(dataset: Dataset, on_progress: ProgressCallback) -> Inspection:
         indices = range(start, min(start + _CHUNK, count))
         for index in indices:
             try:
-                inspection.add(index, dataset.images.image(index, _CARD))
+                inspection.add(index, dataset.images.image(index, READ_FAST))
             except UnreadableImage as error:
                 inspection.problems[index] = str(error)
         return len(indices)
@@ -173,13 +168,6 @@ def inspect(dataset: Dataset, on_progress: ProgressCallback) -> Inspection:
         done += part
         on_progress("Reading images", done, count)
     return inspection
-
-
-def read_thumbnail(images: ImageSource, index: int, side: int) -> Image.Image:
-    """An image for a page, its longer side at most `side`. Raises UnreadableImage."""
-    image = to_bytes(images.image(index, _CARD)).copy()
-    image.thumbnail((side, side), Image.Resampling.BILINEAR)
-    return image
 
 
 def _kind(image: Image.Image) -> str:

@@ -1,14 +1,10 @@
 """The page of a data report: one HTML file with thumbnails, which requests nothing."""
 
-import base64
-import io
 from importlib.resources import files
 
-from PIL import Image
-
-from convscope.checks.inspection import read_thumbnail
 from convscope.checks.outcome import Finding, Outcome, Severity
 from convscope.checks.report import DataReport
+from convscope.data.thumbnails import SMALL, data_url, read_thumbnail
 from convscope.data.unreadable import UnreadableImage
 from convscope.words import escape_html
 from convscope.words.html_page import html_page
@@ -96,13 +92,5 @@ def _image(report: DataReport, index: int) -> str:
         image = read_thumbnail(report.inspection.dataset.images, index, _SIDE)
     except UnreadableImage:  # it could be read when it was measured
         return '<span class="none">unreadable</span>'
-    pixelated = ' class="pixels"' if max(image.size) <= 64 else ""
-    return f'<img{pixelated} src="{_data_url(image)}" alt="" loading="lazy">'
-
-
-def _data_url(image: Image.Image) -> str:
-    """The image in the file: a JPEG, or a PNG where it is so small that every pixel is seen."""
-    file = io.BytesIO()
-    kind = "PNG" if max(image.size) <= 64 else "JPEG"
-    image.save(file, kind, **({"quality": 80} if kind == "JPEG" else {}))
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+    pixelated = ' class="pixels"' if max(image.size) <= SMALL else ""
+    return f'<img{pixelated} src="{data_url(image)}" alt="" loading="lazy">'

@@ -39,6 +39,7 @@ from convscope.words.screen import Screen, cell
 if TYPE_CHECKING:
     from convscope.evaluation.details import Details
     from convscope.evaluation.result import EvaluationResult
+    from convscope.evaluation.slices import Slices
 
 
 def evaluate(
@@ -54,7 +55,9 @@ def evaluate(
     test_size: OptionalInt = None,
     ensemble: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),
     details: Flag = False,
+    slices: Flag = False,
     csv: Path | None = None,
+    html: Path | None = None,
     data_dir: DataDir = None,
     image_column: str | None = None,
     label_column: str | None = None,
@@ -102,6 +105,9 @@ def evaluate(
         More runs, or networks with published weights, whose probabilities are averaged with RUN's.
     csv
         File for the answer for each image: its path, class, prediction and probabilities.
+    html
+        File for a page of mistakes: the most confident ones, the least certain answers, and the
+        pairs of classes that are confused most, with the images.
     image_column
         Column of a CSV file that names the images; by default the one whose header says so.
     label_column
@@ -113,6 +119,9 @@ def evaluate(
         Regular expression that finds the group of an image in its path.
     details
         Also print rates, areas under ROC curves, agreement and calibration, with 95% intervals.
+    slices
+        Also print the folders, sizes, cameras, columns of a table and the like whose images are
+        wrong more often than others of their classes, by more than noise.
     """
     keep_freed_memory()
     from convscope.cli.batch_progress import batch_progress  # noqa: PLC0415 -- a bar of rich's
@@ -134,6 +143,7 @@ def evaluate(
             test_size=test_size,
             ensemble=ensemble,
             csv=csv,
+            html=html,
             data_dir=data_dir,
             image_column=image_column,
             label_column=label_column,
@@ -160,18 +170,23 @@ def evaluate(
         screen.say(in_flags(note))
     if json:
         found = {"details": result.details.to_dict()} if details else {}
+        found |= {"slices": result.slices.to_dict()} if slices else {}
         print_json({**result.to_dict(), "run": run, **found})
         return
     networks = " + ".join(map(str, (run, *ensemble)))
     protocol = f", {result.protocol}" if result.protocol else ""
     screen.say(f"{networks} on {result.data}{protocol}")
     _print_result(result, screen, details=details)
-    if csv is not None:
-        screen.say()
-        screen.say(f"Wrote the answer for each image to {csv}.")
+    if slices:
+        _print_slices(result.slices, screen)
     screen.say()
+    for what, file in (("answer for each image", csv), ("page of mistakes", html)):
+        if file is not None:
+            screen.say(f"Wrote the {what} to {file}.")
     if not details:
         screen.say("More:  --details, for sensitivity, ROC areas, agreement and calibration")
+    if html is None and not result.outputs.is_correct.all():
+        screen.say("       --html mistakes.html, for the images that are wrong")
     if weights is None and not pretrained:
         consent = consent_flags(Consent(model, trust))
         screen.say(f"Next:  convscope predict {shell_word(run)} IMAGE...{consent}")
@@ -206,6 +221,15 @@ def _print_details(details: "Details", screen: Screen) -> None:
         screen.say()
     for note in notes:
         screen.say(note)
+
+
+def _print_slices(slices: "Slices", screen: Screen) -> None:
+    screen.say()
+    screen.say(slices.describe())
+    if slices.found:
+        screen.say()
+        for line in as_text(slices.rows()).splitlines():
+            screen.say(line)
 
 
 def _table(rows: Rows, *, is_confusion: bool = False) -> Table:

@@ -43,6 +43,7 @@ class Columns:
         split: None if there is none; `flagged` is the split of its rows with yes, "" if it names
             splits.
         group: None if there is none.
+        unused: the others.
         notes: sentences about what was decided.
     """
 
@@ -53,6 +54,7 @@ class Columns:
     flagged: str = ""
     group: int | None = None
     is_multi_label: bool = False
+    unused: list[int] = field(default_factory=list[int])
     notes: list[str] = field(default_factory=list[str])
 
 
@@ -74,13 +76,14 @@ def find_columns(sheet: Sheet, options: DataOptions, finds: Finds) -> Columns:
             f"it has no header: images are in column {image + 1}, labels in {_said(label)}"
         )
     elif label is not None and plain(sheet.header[label]) not in LABELS | THINGS:
-        columns.notes.append(f"its labels are taken from the column {_name(sheet, label)!r}")
+        columns.notes.append(f"its labels are taken from the column {column_name(sheet, label)!r}")
     elif one_hot:
         names = quote_names([sheet.header[i] for i in one_hot], max_shown=4)
         what = "labels" if columns.is_multi_label else "classes"
         columns.notes.append(f"the {what} are its columns of 0 and 1: {names}")
     used = {image, label, split, group, *one_hot}
-    if unused := [_name(sheet, i) for i in range(len(sheet.header)) if i not in used]:
+    columns.unused = [i for i in range(len(sheet.header)) if i not in used]
+    if unused := [column_name(sheet, i) for i in columns.unused]:
         columns.notes.append(f"unused columns: {', '.join(unused)}")
     return columns
 
@@ -89,7 +92,8 @@ def _said(label: int | None) -> str:
     return "the others" if label is None else f"column {label + 1}"
 
 
-def _name(sheet: Sheet, column: int) -> str:
+def column_name(sheet: Sheet, column: int) -> str:
+    """The header of a column, or its number from 1."""
     return sheet.header[column] or f"column {column + 1}"
 
 
@@ -293,7 +297,7 @@ def _column_error(sheet: Sheet, option: str, candidates: Sequence[int]) -> Reque
     """What to raise where several columns may be meant, or none is."""
     what, cells, usual = _MEANT[option]
     if candidates:
-        names = [_name(sheet, i) for i in candidates]
+        names = [column_name(sheet, i) for i in candidates]
         return RequestError(
             f"{sheet.path}: {what} may be in {quote_names(names)}. Say which: "
             f"`{option}='{names[0]}'`."

@@ -2,8 +2,8 @@
 
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from itertools import accumulate
@@ -224,6 +224,7 @@ class Dataset:
         warnings: sentences for the user.
         targets: (n, classes) of 0 and 1, which of the classes each image has, where it may have
             any number of them; None where it has one.
+        columns: what else a table says of each image, (n,) cells by the column's name.
     """
 
     name: str
@@ -235,6 +236,7 @@ class Dataset:
     has_published_splits: bool = False
     warnings: tuple[str, ...] = ()
     targets: NDArray[np.uint8] | None = None
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -290,6 +292,9 @@ class Dataset:
             targets=None if self.targets is None else self.targets[indices],
             split=np.full(len(indices), split, dtype="<U5"),
             groups=None if self.groups is None else [self.groups[index] for index in indices],
+            columns={
+                name: [cells[index] for index in indices] for name, cells in self.columns.items()
+            },
         )
 
     def with_split(self, split: NDArray[np.str_]) -> "Dataset":

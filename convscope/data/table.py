@@ -8,7 +8,7 @@ import numpy as np
 
 from convscope.data.classes import check_classes
 from convscope.data.column_names import is_known
-from convscope.data.columns import NO, Columns, find_columns
+from convscope.data.columns import NO, Columns, column_name, find_columns
 from convscope.data.csv_rows import Row, Sheet, read_sheet
 from convscope.data.dataset import Dataset, FileImages, Split
 from convscope.data.doubtful_labels import doubts_about
@@ -48,13 +48,14 @@ SAVE_AS_CSV = (
 
 @dataclass(frozen=True)
 class _Image:
-    """One row; `number` is its line in the file."""
+    """One row; `number` is its line in the file, `others` are the cells of unused columns."""
 
     number: int
     path: str
     label: str | LabelList
     split: Split | str
     group: str
+    others: tuple[str, ...] = ()
 
 
 def read_table(
@@ -101,7 +102,11 @@ def read_table(
     columns = find_columns(sheet, options, finds)
     refuse_unasked_groups(sheet, columns, options)
     images, notes = _images(sheet, columns)
-    dataset = _dataset(path, images, (*sheet.notes, *columns.notes, *notes), group_pattern)
+    rows, repeated = _unique(path, images)
+    dataset = _dataset(path, rows, repeated, (*sheet.notes, *columns.notes, *notes), group_pattern)
+    names = [column_name(sheet, column) for column in columns.unused]
+    cells = zip(*(row.others for row in rows), strict=True)  # in the order of the images
+    dataset = replace(dataset, columns=dict(zip(names, cells, strict=True)))
     return check_classes(dataset, where=str(path), for_training=for_training)
 
 
@@ -164,6 +169,7 @@ def _rows(
             label,
             _split(sheet, columns, row),
             "" if columns.group is None else row.cell(columns.group),
+            tuple(row.cell(column) for column in columns.unused),
         )
         for row, key, label in zip(sheet.rows, keys, labels, strict=True)
     ]
@@ -205,9 +211,13 @@ def _split(sheet: Sheet, columns: Columns, row: Row) -> Split | str:
 
 
 def _dataset(
-    path: Path, images: list[_Image], notes: Sequence[str], group_pattern: str | None
+    path: Path,
+    rows: list[_Image],
+    repeated: int,
+    notes: Sequence[str],
+    group_pattern: str | None,
 ) -> Dataset:
-    rows, repeated = _unique(path, images)
+    """The images of `rows`, which are put in the order of their paths."""
     _refuse_split_groups(path, rows)
     _require_files(path, rows)
     rows.sort(key=lambda row: row.path)

@@ -21,6 +21,7 @@ from convscope.data.source import DataLike
 from convscope.distributed.joining import joined
 from convscope.errors import RequestError, WorkError
 from convscope.evaluation.answers import Answering, check_same_classes
+from convscope.evaluation.gallery import mistakes_page, write_page
 from convscope.evaluation.imbalance import imbalance_of_result
 from convscope.evaluation.measure import compute_metrics
 from convscope.evaluation.multi_label import MultiLabelMetrics
@@ -55,6 +56,7 @@ def evaluate(
     test_size: int | tuple[int, int] | None = None,
     ensemble: ModelLike | Sequence[ModelLike] = (),
     csv: str | Path | None = None,
+    html: str | Path | None = None,
     model: str | nn.Module | None = None,
     trust: bool = False,
     weights: WeightsSource | None = None,
@@ -82,7 +84,8 @@ def evaluate(
     their `split`, by default their test split, or the validation split of data that have only that
     and training images, as ImageNet, or else all images; classes are matched by name.
     `exclude_trained` leaves out images that the run was trained or validated on, which are
-    recognized by their content. `csv` is a file to write the answer for each image to.
+    recognized by their content. `csv` is a file to write the answer for each image to, `html` one
+    for a page with the images that are most wrong.
 
     `crops`, `scales`, `flip` and `test_size` are the papers' ways to test: the probabilities of
     an image are the mean over several views of it. `crops` is one of `convscope.data.views.Crops`;
@@ -120,8 +123,9 @@ def evaluate(
         raise RequestError(
             f"`split` must be {', '.join(map(repr, SPLITS))} or None, not {split!r}."
         )
-    if csv is not None and not Path(csv).expanduser().parent.is_dir():
-        raise RequestError(f"`csv`: the folder of {csv} does not exist.")
+    for name, file in (("csv", csv), ("html", html)):
+        if file is not None and not Path(file).expanduser().parent.is_dir():
+            raise RequestError(f"`{name}`: the folder of {file} does not exist.")
     request = DataRequest(
         split=split,
         data_dir=Path(data_dir) if data_dir else None,
@@ -212,9 +216,13 @@ def evaluate(
             in_validation=overlap.in_validation,
             groups=_groups(loaded, indices),
             split=selection.split,
+            loaded=loaded,
+            indices=indices,
         )
         if csv is not None and group.is_first:
             result.write_csv(Path(csv).expanduser())
+        if html is not None and group.is_first:
+            write_page(Path(html).expanduser(), mistakes_page(result))
         return result
 
 

@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from convscope import synonyms
 from convscope.atomic import write_atomically
 from convscope.data.dataset import name_answer
+from convscope.data.loading import LoadedDataset
 from convscope.errors import WorkError
+from convscope.evaluation.attributes import attributes_of
 from convscope.evaluation.details import Details
 from convscope.evaluation.headline_intervals import interval_values, with_intervals
 from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.mistakes import Mistakes, find_mistakes
 from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
 from convscope.evaluation.printed import metrics_html, metrics_text
+from convscope.evaluation.slices import Slices, find_slices
 from convscope.predictions.result import expected_grade
 from convscope.words import escape_html, visible
 from convscope.words.csv_text import to_csv
@@ -48,6 +52,8 @@ class EvaluationResult:
         split: of the data, that the images are of; "" where they are all of the data.
         protocol: which views of an image were averaged: "ten crops of 224x224 at scale 256"; "" of
             one, as the card says.
+        loaded: the data, with the pixels of the images; None where they are not kept.
+        indices: (n,) of the images in `loaded`.
     """
 
     outputs: EvaluationOutputs
@@ -61,6 +67,8 @@ class EvaluationResult:
     groups: Sequence[str] | None = None
     split: str = ""
     protocol: str = ""
+    loaded: LoadedDataset | None = None
+    indices: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def metrics(self) -> AnyMetrics:
@@ -94,6 +102,21 @@ class EvaluationResult:
             losses=outputs.losses,
             groups=self.groups,
         )
+
+    @cached_property
+    def mistakes(self) -> Mistakes:
+        """Which images are wrong: the most confident ones, and each confused pair."""
+        return find_mistakes(self.outputs, self.labels)
+
+    @cached_property
+    def slices(self) -> Slices:
+        """Images of a folder, size, brightness, camera or column that are wrong more often than
+        others of their classes, by more than noise; the headers of files are read for it.
+        """
+        _, strata = np.unique(self.labels, axis=0, return_inverse=True)
+        attributes = attributes_of(self.paths, self.loaded, self.indices, self.groups)
+        is_correct, strata = self.outputs.is_correct, strata.reshape(-1).astype(np.int64)
+        return find_slices(is_correct, strata, attributes, self.groups)
 
     def headline(self) -> list[tuple[str, str]]:
         """The names and values of the metrics of all images, with 95% intervals."""

@@ -72,7 +72,7 @@ CASES = {
     "resume": ["{run}", "--epochs", "2"],
     "tune": ["{data}", "--search", "batch_size=8,16", "--trials", "2", "--epochs", "1",
              "--out", "{out}", "--max-corrupt-fraction", "0.5"],
-    "evaluate": ["{run}", "{data}", "--csv", "{out}.csv"],
+    "evaluate": ["{run}", "{data}", "--csv", "{out}.csv", "--html", "{out}.html", "--slices"],
     "calibrate": ["{run}", "{data}"],
     "export": ["{run}", "-o", "{out}.exported"],
     "predict": ["{run}", "{data}"],
