@@ -12,7 +12,7 @@ https://arxiv.org/abs/2202.07304, section 4.
 """
 
 from collections.abc import Set as AbstractSet
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,10 +50,11 @@ def attended_signal(step: Step, tape: Tape) -> str | None:
 
 def attended(step: Step, gradient: Tensor) -> dict[str, Tensor]:
     """Of attention as one operation: the gradient by its values, with the weights as constants."""
-    value: Tensor = step.argument("value").detach().clone().requires_grad_()
-    given = {name: step.argument(name) for name in step.operation.arguments}
+    given: dict[str, Any] = {name: step.argument(name) for name in step.operation.arguments}
+    value: Tensor = given["value"].detach().clone().requires_grad_()
+    given["value"] = value
     with torch.enable_grad():
-        output = cast("Tensor", F.scaled_dot_product_attention(**{**given, "value": value}))
+        output: Tensor = F.scaled_dot_product_attention(**given)
     (found,) = torch.autograd.grad(output, value, gradient.contiguous())
     return {step.operation.arguments["value"].name: found}
 
