@@ -15,11 +15,13 @@ from PIL import Image
 
 import benchmarks.torchvision_operators  # noqa: F401 -- before torchvision is imported
 import convscope
+from convscope.zoo import module_sources
 from tests.forked import Forked
 
 settings.register_profile("convscope", deadline=None)  # a busy machine fails no test
 settings.load_profile("convscope")
 
+_TESTS = Path(__file__).resolve().parent
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -71,6 +73,26 @@ def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("CONVSCOPE_CACHE", str(tmp_path_factory.mktemp("decoded")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_sources() -> Iterator[None]:
+    """A network of a test module is that module's alone, and of the helpers.
+
+    Else it would be that of all test modules which this process has collected, for they lie in one
+    folder: hundreds of digests in each run, read again wherever its settings are.
+    """
+    loaded_from = module_sources._loaded_from
+
+    def of_one(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
+        for name, path in loaded_from(folder, module):
+            is_other = path.stem.startswith("test_") and path.is_relative_to(_TESTS)
+            if name == module or not is_other:
+                yield name, path
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module_sources, "_loaded_from", of_one)
         yield
 
 

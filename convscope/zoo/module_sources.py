@@ -75,10 +75,12 @@ def sources_of(module: str) -> Sources | None:
 
 
 def _loaded_from(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
+    inside = os.path.normcase(os.path.join(folder, ""))  # noqa: PTH118 -- ends with a separator
     for name, loaded in [*sys.modules.items()]:
-        path = _path_of(loaded)
-        if path is None or not path.is_relative_to(folder):
-            continue
+        file = _file_of(loaded)
+        if file is None or not os.path.normcase(file).startswith(inside):
+            continue  # of thousands: a `Path` of each would take longer than all else here
+        path = Path(file)
         is_ours = name.partition(".")[0] == "convscope"
         is_script = name in _SCRIPT or module in _SCRIPT  # it may import other modules later
         if name == module or not (is_ours or is_script or is_installed(path)):
@@ -87,11 +89,16 @@ def _loaded_from(folder: Path, module: str) -> Iterator[tuple[str, Path]]:
 
 def _path_of(module: ModuleType | None) -> Path | None:
     """The absolute path of a module's file."""
+    file = _file_of(module)
+    return None if file is None else Path(file)
+
+
+def _file_of(module: ModuleType | None) -> str | None:
     spec = getattr(module, "__spec__", None)
     origin = spec.origin if spec is not None and spec.has_location else None
     if spec is None:  # of a script
         origin = getattr(module, "__file__", None)
-    return Path(os.path.abspath(origin)) if isinstance(origin, str) else None  # noqa: PTH100 -- `resolve` would follow links
+    return os.path.abspath(origin) if isinstance(origin, str) else None  # noqa: PTH100 -- `resolve` would follow links
 
 
 def loaded_path(module: str) -> Path | None:
