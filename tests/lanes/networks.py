@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from convscope.lanes.engine import Engine
 from convscope.lanes.images import Images
 from convscope.layers import LocallyConnected2d, MinPool2d, ScaledTanh
+from tests.repetition import first_fast
 
 CLASSES = 10
 
@@ -139,6 +140,9 @@ NETWORKS = {
         _flat(nn.Conv2d(1, 12, 3, padding=1), nn.ReLU(), nn.AvgPool2d(20)), (1, 20, 20),
     ),
 }  # fmt: skip
+_KINDS = ("residual", "pools", "locally connected", "batch norm and skips")
+FEW = first_fast(len(_KINDS), [*_KINDS, *(name for name in NETWORKS if name not in _KINDS)])
+"""Parameters of a test of every network, the fast ones with a layer of each kind."""
 
 
 def network(name: str) -> tuple[nn.Module, tuple[int, int, int]]:

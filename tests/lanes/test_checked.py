@@ -11,13 +11,14 @@ from convscope.lanes import codegen, forward
 from convscope.lanes.engine import Engine
 from convscope.lanes.jit import host_target
 from convscope.lanes.memory import Halo
-from tests.lanes.networks import NETWORKS, batch, distance, exact, network
+from tests.lanes.networks import FEW, batch, distance, exact, network
+from tests.repetition import first_fast
 
 CHECKED = host_target(checked=True)
 CONVOLVED = ["residual", "padded, then dense", "dilation and rectangles", "global pooling"]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FEW)
 def test_no_network_leaves_its_memory_and_gradients_are_the_same(name):
     net, shape = network(name)
     images = batch(shape, 13)
@@ -47,7 +48,7 @@ def step(name):
     return engine, lambda: images.step(engine, update=False)
 
 
-@pytest.mark.parametrize("name", CONVOLVED)
+@pytest.mark.parametrize("name", first_fast(1, CONVOLVED))
 def test_a_halo_that_is_too_small_is_caught_where_it_is_read(name, monkeypatch):
     def change(plan):
         value = next(v for v in plan.order if plan.values[v].halo.bottom)

@@ -7,14 +7,14 @@ import torch
 from torch import nn
 
 from convscope.lanes.engine import Engine
-from tests.lanes.networks import NETWORKS, batch, network
+from tests.lanes.networks import FEW, batch, network
 
 
 def logits_of(engine, images, **how):
     return torch.from_numpy(engine.logits(images.given, scales=images.scales, **how))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FEW)
 def test_answers_are_those_of_torch(name):
     net, shape = network(name)
     engine = Engine(copy.deepcopy(net), shape, threads=3)

@@ -15,7 +15,7 @@ from convscope.lanes.memory import Buffer, Halo
 from convscope.lanes.plan import make_plan
 from convscope.lanes.stages import HEAD
 from convscope.zoo import create_model
-from tests.lanes.networks import NETWORKS, batch, network
+from tests.lanes.networks import FEW, batch, network
 from tests.lanes.spread import Spread
 
 
@@ -71,7 +71,7 @@ def same(one, two):
     return one[:2] == two[:2] and torch.equal(one[2], two[2])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FEW)
 def test_memory_that_is_reused_gives_the_bits_of_memory_of_its_own(name, monkeypatch):
     net, shape = network(name)
     images = batch(shape, 21)
@@ -82,7 +82,7 @@ def test_memory_that_is_reused_gives_the_bits_of_memory_of_its_own(name, monkeyp
     assert same(bits(reused, images), bits(own, images))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FEW)
 def test_nothing_is_read_that_the_step_has_not_written(name):
     net, shape = network(name)
     engine = Engine(net, shape, threads=2)
@@ -95,7 +95,7 @@ def test_nothing_is_read_that_the_step_has_not_written(name):
     assert same(wanted, bits(engine, images))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FEW)
 def test_a_step_leaves_nothing_behind_for_the_next(name):
     net, shape = network(name)
     used, fresh = (Engine(copy.deepcopy(net), shape, threads=2) for _ in range(2))

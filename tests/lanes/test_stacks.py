@@ -126,7 +126,7 @@ def check(stack, count, seed, target):
 counts, seeds = st.integers(1, 20), st.integers(0, 100)
 
 
-@settings(max_examples=20, derandomize=True)
+@settings(max_examples=10, derandomize=True)
 @given(stacks(), counts, seeds)
 def test_any_stack_of_layers_that_fits(stack, count, seed):
     check(stack, count, seed, host_target())

@@ -52,7 +52,7 @@ def test_the_matrices_make_a_correlation_and_its_gradient(r):
 @pytest.mark.parametrize(
     ("r", "padding", "sides"),
     [
-        pytest.param(r, padding, sides, marks=[pytest.mark.slow][: (i + j + r) % 3 > 0])
+        pytest.param(r, padding, sides, marks=[pytest.mark.slow][: (i, j) != (r % 3, (r + 1) % 3)])
         for r in KERNELS
         for i, sides in enumerate([(9, 10), (13, 9), (22, 9)])
         for j, padding in enumerate((0, r - 1, r))
@@ -75,7 +75,7 @@ def test_filters_and_sides_of_all_kinds(r, padding, sides):
     assert distance(engine.gradients(), wanted) < 3e-6
 
 
-@settings(max_examples=20, derandomize=True)
+@settings(max_examples=8, derandomize=True)
 @given(stacks(), counts, seeds)
 def test_any_stack_with_every_convolution_tiled(stack, count, seed):
     with pytest.MonkeyPatch.context() as patch:

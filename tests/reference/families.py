@@ -7,6 +7,13 @@ import pytest
 
 OTHER_SIZES = frozenset(
     (
+        *("vgg11_lrn_bn", "vgg13", "vgg13_bn", "vgg16_c", "vgg16_c_bn", "vgg16", "vgg16_bn"),
+        *("vgg19", "vgg19_bn", "resnet34", "resnet101", "resnet152", "resnet32_cifar"),
+        *("resnet44_cifar", "resnet56_cifar", "resnet110_cifar", "resnet1202_cifar"),
+        *("wrn28_10", "wrn40_4", "wide_resnet50_2", "wide_resnet101_2", "resnext101_32x8d"),
+        *("resnext101_64x4d", "resnext29_8x64d", "resnext29_16x64d", "densenet161"),
+        *("densenet169", "densenet201", "densenet100_12", "densenet100_12_bc"),
+        *("densenet190_40_bc", "fractalnet40", "squeezenet1_0"),
         *("mobilenet_v2", "mobilenet_v3_large"),
         *(f"efficientnet_b{size}" for size in range(1, 8)),
         *("convnext_small", "convnext_base", "convnext_large"),

@@ -25,11 +25,7 @@ def table_of(name):
     return str(found if len(found.rows) <= LONG else found.collapse(1))
 
 
-# 1,202 layers, whose shapes alone take half a minute.
-NAMES = each_network(ENTRIES, slow={"resnet1202_cifar"})
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each_network(ENTRIES))
 def test_the_table_is_the_golden_one(name, write_golden):
     text, path = table_of(name), GOLDEN / f"{name}.txt"
     if write_golden:

@@ -13,8 +13,7 @@ from convscope.zoo import ENTRIES, ZOO, create_model, default_lr, list_models, r
 from convscope.zoo.check import check_network, reads_channels_last
 from tests.reference.families import each_network
 
-# 1,202 layers, whose shapes alone take half a minute.
-NAMES = each_network(ZOO, slow={"resnet1202_cifar"})
+NAMES = each_network(ZOO)
 
 
 def count(net):

@@ -1,0 +1,21 @@
+"""Parameters of which the fast tests take the first, and `scripts/test --slow` all."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def first_fast(number: int, values: Iterable[Any]) -> list[Any]:
+    """The values for `pytest.mark.parametrize`, all but the first so many marked as slow.
+
+    For what one value shows as well as all, but for a fault of one network, width or theme alone.
+    A tuple is the values of several parameters.
+    """
+    return [value if place < number else _slow(value) for place, value in enumerate(values)]
+
+
+def _slow(value: Any) -> Any:
+    if isinstance(value, type(pytest.param())):
+        return value._replace(marks=(*value.marks, pytest.mark.slow))
+    return pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.slow)
