@@ -1,7 +1,7 @@
 """Outputs of a long evaluation on the disk, so that one that was killed goes on where it was."""
 
 import io
-import os
+import platform
 import shutil
 import time
 from collections.abc import Generator
@@ -121,7 +121,7 @@ def kept_outputs(
     if not are_stored(images):
         return None
     digest = blake2b(digest_size=16)
-    for fact in (*facts, str(net), torch.__version__, version("convscope"), os.uname().machine):
+    for fact in (*facts, str(net), torch.__version__, version("convscope"), platform.machine()):
         digest.update(f"{fact}\n".encode())
     for name, tensor in net.state_dict().items():
         content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
