@@ -23,6 +23,7 @@ from convscope.errors import Interrupted
 from convscope.runs.live_files import Live
 from convscope.training.callbacks import interrupt
 from tests.forked import Forked
+from tests.repetition import first_fast, sample_fast
 from tests.training.small import Act, assert_same_bits
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
@@ -122,7 +123,8 @@ def check_moment(tmp_path, expected, moment, pair):
 
 
 @pytest.mark.parametrize(
-    ("moment", "pair"), [(moment, PAIRS[n % len(PAIRS)]) for n, moment in enumerate(MOMENTS)]
+    ("moment", "pair"),
+    sample_fast(3, [(moment, PAIRS[n % len(PAIRS)]) for n, moment in enumerate(MOMENTS)]),
 )
 def test_two_signals_at_any_moment(tmp_path, expected, moment, pair):
     check_moment(tmp_path, expected, moment, pair)
@@ -153,7 +155,9 @@ def test_a_signal_after_the_last_safe_point_is_told_of_a_complete_run(tmp_path, 
     assert (tmp_path / "run/report.html").exists()
 
 
-@pytest.mark.parametrize("moment", ["opening the data", "reading images", "writing the start"])
+@pytest.mark.parametrize(
+    "moment", first_fast(1, ["opening the data", "reading images", "writing the start"])
+)
 def test_a_second_signal_while_the_first_is_carried_out_is_silent(tmp_path, moment):
     out = tmp_path / "run"
     moments = [(*MOMENTS[moment], [INT]), ("convscope.signals:_line", 1, [TERM])]
@@ -163,7 +167,9 @@ def test_a_second_signal_while_the_first_is_carried_out_is_silent(tmp_path, mome
 
 @pytest.mark.parametrize(
     "place",
-    ["signals:print_error", "runs.folder:Run.write_state", "runs.live_files:Live.write_now"],
+    first_fast(
+        1, ["signals:print_error", "runs.folder:Run.write_state", "runs.live_files:Live.write_now"]
+    ),
 )
 def test_a_second_signal_while_training_stops(tmp_path, expected, place):
     words = [*WORDS, "--engine", "torch", "--out", tmp_path / "run"]
@@ -173,7 +179,9 @@ def test_a_second_signal_while_training_stops(tmp_path, expected, place):
     check_can_go_on(tmp_path / "run", words, expected)
 
 
-@pytest.mark.parametrize("place", ["training.resumption:resume_run", "training.resumption:rebuild"])
+@pytest.mark.parametrize(
+    "place", first_fast(1, ["training.resumption:resume_run", "training.resumption:rebuild"])
+)
 def test_a_signal_while_a_resume_begins(tmp_path, expected, place):
     words = [*WORDS, "--engine", "torch", "--out", tmp_path / "run"]
     check_last_words(ended(*words, moments=[(*MOMENTS["in a later save"], [INT, INT])]), INT)
@@ -215,7 +223,7 @@ def words_of(verb, run):
     ]
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", first_fast(4, VERBS))
 def test_ctrl_c_ends_every_other_verb_in_a_sentence(expected, verb):
     place = f"convscope.{VERBS[verb]}"
     process = ended(*words_of(verb, expected), moments=[(place, 1, [INT])])
@@ -249,7 +257,7 @@ def check_at_import(tmp_path, name, number):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("name", "number"), [("cyclopts", INT), ("torch._C", TERM)])
+@pytest.mark.parametrize(("name", "number"), first_fast(1, [("cyclopts", INT), ("torch._C", TERM)]))
 def test_a_signal_during_an_import_ends_in_a_sentence(tmp_path, name, number):
     check_at_import(tmp_path, name, number)
 
@@ -293,7 +301,8 @@ def test_two_signals_at_random_moments_of_a_real_process(tmp_path, expected, see
 
 
 @pytest.mark.parametrize(
-    ("operation", "number"), [("replace", 3), ("fsync", 11), ("fsync", 14), ("replace", 9)]
+    ("operation", "number"),
+    first_fast(2, [("replace", 3), ("fsync", 14), ("fsync", 11), ("replace", 9)]),
 )
 def test_two_signals_inside_a_write(tmp_path, expected, operation, number):
     check_write(tmp_path, expected, operation, number)

@@ -23,6 +23,7 @@ from convscope.engines import is_installed, open_engine, splits
 from convscope.errors import RequestError, WorkError
 from convscope.exported.folder import ExportedModel
 from convscope.zoo import create_model, default_input
+from tests.repetition import first_fast
 
 pytest.importorskip("onnx")
 if not is_installed("openvino"):
@@ -218,7 +219,7 @@ def rounded(values, bits):
     return ((whole + step // 2) & -step).view(torch.float32)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet20_cifar"])
+@pytest.mark.parametrize("name", first_fast(1, ["lenet5", "resnet20_cifar"]))
 def test_the_tolerance_is_that_of_8_bits(name):
     """Each layer's weights and results rounded to 8 bits, as in bfloat16, stay within it, and to 3
     bits do not.

@@ -19,10 +19,29 @@ from tests.docs.examples import ROOT, Block, blocks, commands, pages
 from tests.forked import Forked
 
 RUN_LANGUAGES = {"python", "sh", "toml"}
+FAST = {"README.md", "check.md", "evaluation.md", "filters.md", "networks.md", "photographs.md"}
+"""What newcomers read, and a page for each kind of command; and those that have nothing to run."""
 OTHER_LANGUAGES = {"text", "powershell", "bat"}  # output, and what this system lacks
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def _marked() -> list[object]:
+    return [
+        pytest.param(
+            page,
+            id=str(page.relative_to(ROOT)),
+            marks=[pytest.mark.slow] * (_runs_something(page) and page.name not in FAST),
+        )
+        for page in pages()
+    ]
+
+
+def _runs_something(page: Path) -> bool:
+    return any(
+        part.language in ("python", "sh") and not part.skipped for part in blocks(page.read_text())
+    )
+
+
+@pytest.mark.parametrize("page", _marked())
 def test_every_block_of_the_page_runs(
     page: Path, desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ class _Requests(HTMLParser):
             self.addresses.append(values.get("href") or "")
 
 
+@pytest.mark.slow
 def test_no_page_asks_another_host_for_anything(site: Path) -> None:
     pages = list(site.rglob("*.html"))
     assert len(pages) > 20
@@ -56,6 +57,7 @@ def test_no_page_asks_another_host_for_anything(site: Path) -> None:
         assert not re.search(r"url\(['\"]?(https?:)?//|@import", sheet.read_text()), sheet.name
 
 
+@pytest.mark.slow
 def test_the_notebooks_show_what_their_cells_return(site: Path) -> None:
     train = (site / "notebooks" / "train.html").read_text()
     assert "95% interval" in train

@@ -35,6 +35,7 @@ from tests.explanation.cases.recurrent import RECURRENT
 from tests.explanation.cases.spectra import SPECTRA
 from tests.explanation.cases.statistics import STATISTICS
 from tests.explanation.cases.windows import ODD_WINDOWS, OWN_WINDOWS, WINDOWS
+from tests.repetition import first_fast, sample_fast
 
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 CASES = [
@@ -116,7 +117,9 @@ def record_case(case, dtype=torch.float32):
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, marks=NEEDS_GPU if case.kind == "cuda" else ()) for case in CASES],
+    sample_fast(
+        2, [pytest.param(case, marks=NEEDS_GPU if case.kind == "cuda" else ()) for case in CASES]
+    ),
     ids=str,
 )
 def test_every_unit_matches_the_definition(case):
@@ -186,7 +189,9 @@ EXACT = [c for c in SUMS if c.kind not in NOT_PRODUCTS and "dropout" not in c.ki
 
 @NOISY
 @pytest.mark.parametrize("case", EXACT, ids=str)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    "dtype", first_fast(1, [torch.float32, torch.float64, torch.bfloat16]), ids=str
+)
 def test_the_exact_value_is_the_sum_rounded_once(case, dtype):
     _, _, recording = record_case(case, dtype)
     found = recording[recording.output]

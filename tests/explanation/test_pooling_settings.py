@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from convscope.explanation.recording import record
 from tests.explanation.cases.case import Net, image_of, units_of
+from tests.repetition import sample_fast
 
 KERNELS = {1: (2, 3, 4), 2: (2, (3, 2), (1, 4)), 3: (2, (1, 2, 3))}
 SETTINGS = [
@@ -38,7 +39,7 @@ def record_pool(pool, axes):
     return recording, net(image.double())[0]
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+@pytest.mark.parametrize("setting", sample_fast(3, map(pytest.param, SETTINGS)), ids=str)
 def test_average_pooling_of_any_settings_is_explained(setting):
     axes, kernel, stride, padding, ceil = setting
     pool = getattr(F, f"avg_pool{axes}d")
@@ -57,7 +58,7 @@ def test_average_pooling_of_any_settings_is_explained(setting):
             assert explanation.is_within_tolerance
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+@pytest.mark.parametrize("setting", sample_fast(3, map(pytest.param, SETTINGS)), ids=str)
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_the_maximum_and_its_index_are_explained_for_any_settings(setting, dilation):
     axes, kernel, stride, padding, ceil = setting

@@ -39,8 +39,16 @@ def onednn(request):
 
 @NOISY
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
-@pytest.mark.parametrize("case", [c for c in REAL if c.kind != "cuda"], ids=str)
-@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [
+        pytest.param(
+            *(case, dtype), id=f"{dtype}-{case}", marks=[pytest.mark.slow] * ((place + half) % 2)
+        )
+        for half, dtype in enumerate(HALVES)
+        for place, case in enumerate(c for c in REAL if c.kind != "cuda")
+    ],
+)
 def test_every_kind_stays_within_its_bound_in_16_bits(case, dtype):
     assert_within(case, dtype)
 

@@ -13,6 +13,7 @@ from convscope.explanation.recording import record
 from convscope.terms import Sum, Terms
 from convscope.zoo import ZOO, create_model
 from tests.reference.families import each_network
+from tests.repetition import sample_fast
 
 UNITS = 200
 DRAWN = ("rand", "randint")  # what a sampler draws has no reason
@@ -137,7 +138,7 @@ def test_every_network_is_explained_at_the_size_of_its_paper(name):
     all_are_right(recording)
 
 
-@pytest.mark.parametrize(("name", "side", "seed"), TRAINED)
+@pytest.mark.parametrize(("name", "side", "seed"), sample_fast(3, TRAINED))
 def test_networks_in_training_mode_are_explained(name, side, seed):
     net = network(name, (side, side)).train()
     torch.manual_seed(seed)

@@ -18,6 +18,7 @@ import convscope
 from convscope.errors import RequestError, WorkError
 from convscope.exported import batch, part_files
 from convscope.exported.part_files import REQUEST, WORK
+from tests.repetition import first_fast
 
 COUNT = 40
 
@@ -127,7 +128,7 @@ def start():
         yield begin
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("suffix", first_fast(1, ["csv", "parquet"]))
 def test_killed_at_any_time_the_same_call_goes_on(
     start, exported, images, expected, tmp_path, suffix
 ):

@@ -14,6 +14,7 @@ from tests.explanation.cases.case import image_of, randomized
 from tests.explanation.cases.quantized import NORMALIZED, QUANTIZED, ROUNDED
 from tests.explanation.test_operations import CASES
 from tests.receptive.test_branches import boxes_by_gradient, units_of, written
+from tests.repetition import sample_fast
 
 SHAPE = (1, 2, 6, 7)
 NO_GRADIENT = (*QUANTIZED, *NORMALIZED, *ROUNDED)
@@ -329,7 +330,7 @@ def followed(net, image):
     return last, receptive_fields(dependent, tuple(image.shape), values)[last.name]
 
 
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("name", sample_fast(2, KEYS))
 def test_every_unit_sees_what_its_gradient_touches(name):
     net, image = prepared(KEYS[name])
     last, fields = followed(net, image)
@@ -347,7 +348,7 @@ def both_parts(y):
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'", "ignore:.*chain_matmul")
-@pytest.mark.parametrize("case", IMAGES, ids=str)
+@pytest.mark.parametrize("case", sample_fast(3, IMAGES), ids=str)
 def test_no_unit_depends_on_pixels_outside_its_field(case):
     net = randomized(case.build()).double()
     image = image_of(case.image, dtype=torch.float64)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.repetition import first_fast
 from tests.serving.servers import JPEG, photograph, served, wait_for
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: HOST\r\nContent-Type: image/jpeg\r\n"
@@ -138,7 +139,7 @@ def test_a_client_that_leaves_in_the_middle_is_forgotten(exports):
     assert "Traceback" not in "".join(server.errors)
 
 
-@pytest.mark.parametrize("is_declared", [True, False])
+@pytest.mark.parametrize("is_declared", first_fast(1, [True, False]))
 def test_a_body_that_is_too_long_is_refused_before_it_is_read(exports, is_declared):
     with served(exports / "first", "--threads", 1, "--max-body", 1) as server:
         before = memory(server)

@@ -9,6 +9,8 @@ from tests.serving.servers import photograph, served
 pytest.importorskip("playwright")
 from playwright.sync_api import expect, sync_playwright
 
+from tests.repetition import first_fast
+
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 TOKEN = "a-token-of-a-test"  # noqa: S105 -- a test's own
 
@@ -31,7 +33,7 @@ def files(*names):
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", first_fast(1, ["light", "dark"]))
 def test_an_image_is_classified(server, chromium, size, scheme, tmp_path):
     page = chromium.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     requested, problems = [], []

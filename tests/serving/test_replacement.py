@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.repetition import first_fast
 from tests.serving.servers import photograph, served, start, wait_for
 
 IMAGE = photograph()
@@ -60,7 +61,7 @@ def replace(folder, other):
     new.rename(folder)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", first_fast(1, [1, 2]))
 def test_a_new_export_is_taken_without_losing_a_request(folder, exports, workers):
     options = ("--threads", 1, "--workers", workers, "--max-delay", 5)
     with served(folder, *options) as server:
@@ -93,7 +94,7 @@ def damage(folder, kind):
         (folder / "card.json").unlink()
 
 
-@pytest.mark.parametrize("kind", ["weights", "manifest", "card"])
+@pytest.mark.parametrize("kind", first_fast(1, ["weights", "manifest", "card"]))
 def test_an_export_that_is_damaged_is_refused_and_the_old_one_kept(folder, exports, tmp_path, kind):
     bad = shutil.copytree(exports / "second", tmp_path / "bad")
     damage(bad, kind)
@@ -130,7 +131,7 @@ def test_an_export_that_answers_otherwise_than_it_should_is_refused(folder, expo
         assert server.predict(IMAGE).json == before
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", first_fast(1, [1, 2]))
 def test_sighup_loads_the_network_again(folder, workers):
     with served(folder, "--threads", 1, "--workers", workers) as server:
         server.process.send_signal(signal.SIGHUP)
@@ -138,8 +139,8 @@ def test_sighup_loads_the_network_again(folder, workers):
         assert server.predict(IMAGE).status == 200
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", first_fast(1, [1, 2]))
+@pytest.mark.parametrize("number", first_fast(1, [signal.SIGTERM, signal.SIGINT]))
 def test_a_server_that_is_told_to_end_finishes_what_has_begun(exports, workers, number):
     with served(exports / "first", "--threads", 1, "--workers", workers) as server:
         load = Load(server, clients=12)

@@ -4,6 +4,7 @@ import pytest
 
 from convscope.errors import RequestError
 from convscope.serving.settings import ServeSettings, read_token
+from tests.repetition import first_fast
 from tests.serving.servers import photograph, served, start
 
 TOKEN = "a-token-of-a-test"  # noqa: S105 -- a test's own
@@ -87,7 +88,8 @@ def test_a_name_behind_a_proxy_is_answered_if_it_is_allowed(exports):
 
 
 @pytest.mark.parametrize(
-    ("folder", "words"), [("none", "neither a run nor an exported network"), (".", "neither a run")]
+    ("folder", "words"),
+    first_fast(1, [("none", "neither a run nor an exported network"), (".", "neither a run")]),
 )
 def test_what_is_no_network_is_refused(tmp_path, folder, words):
     server = start(tmp_path / folder)

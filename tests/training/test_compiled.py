@@ -4,10 +4,7 @@ import math
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +20,8 @@ from convscope.runs.tensor_file import load_tensors
 from convscope.training.config import TrainConfig
 from convscope.training.executors import factory, select
 from convscope.training.executors.eager import torch_logits
+from tests.forked import FORKS
+from tests.repetition import first_fast
 from tests.simd import WIDEST, WIDTHS
 from tests.training.small import Act, assert_same_bits, state_of
 
@@ -90,15 +89,10 @@ def weights_of(run):
 @pytest.mark.parametrize(
     "how",
     [
-        {},
-        dict(augment="crop-flip", crop_padding=3),
-        dict(augment="none"),
-        dict(augment="resized-crop-flip"),
-        dict(optimizer="adamw", weight_decay=0.01),
-        dict(clip_grad_norm=0.5, label_smoothing=0.1, class_weights="balanced"),
-        dict(backbone_lr_scale=0.1, momentum=0.0),
-        dict(batch_size=37, nesterov=True),
-        dict(net="Normed", batch_size=37),
+        dict(augment="crop-flip", crop_padding=3, batch_size=37, nesterov=True),
+        dict(augment="none", optimizer="adamw", weight_decay=0.01),
+        dict(augment="resized-crop-flip", clip_grad_norm=0.5, class_weights="balanced"),
+        dict(net="Normed", batch_size=37, backbone_lr_scale=0.1, momentum=0.0, label_smoothing=0.1),
     ],
     ids=str,
 )
@@ -114,13 +108,15 @@ def test_weights_are_those_of_torch_up_to_rounding(tmp_path, how):
 
 @pytest.mark.parametrize(
     "how",
-    [
-        dict(augment="crop-flip", crop_padding=3),
-        dict(augment="none"),
-        dict(augment="crop-flip", cache_fraction=1e-9),
-        dict(augment="resized-crop"),
-        dict(net="Normed"),
-    ],
+    first_fast(
+        2,
+        [
+            dict(augment="crop-flip", cache_fraction=1e-9),
+            dict(augment="resized-crop", net="Normed"),
+            dict(augment="crop-flip", crop_padding=3),
+            dict(augment="none"),
+        ],
+    ),
     ids=str,
 )
 def test_the_engine_answers_in_evaluations_as_torch_does(tmp_path, monkeypatch, how):
@@ -152,11 +148,14 @@ def test_the_same_training_has_the_same_bits_and_dropout_is_its_own_in_every_ste
 
 @pytest.mark.parametrize(
     "how",
-    [
-        *(dict(simd_width=width) for width in WIDTHS),
-        dict(optimizer="adamw"),
-        dict(net="Normed"),
-    ],
+    first_fast(
+        2,
+        [
+            dict(optimizer="adamw"),
+            dict(net="Normed", simd_width=WIDTHS[0]),
+            *(dict(simd_width=width) for width in WIDTHS),
+        ],
+    ),
     ids=str,
 )
 def test_stopped_and_resumed_it_has_the_bits_of_an_unbroken_one(tmp_path, how):
@@ -169,16 +168,18 @@ def test_stopped_and_resumed_it_has_the_bits_of_an_unbroken_one(tmp_path, how):
     assert_same_bits(tmp_path / "uninterrupted", tmp_path / "broken")
 
 
+def train_until_killed(out, net):
+    kill = Act((9, lambda: os.kill(os.getpid(), signal.SIGKILL)))
+    train(out, net=net, callbacks=[kill])
+
+
 @pytest.mark.parametrize("net", ["Narrow", "Normed"])
 def test_killed_without_a_word_it_has_the_bits_of_an_unbroken_one(tmp_path, net):
     train(tmp_path / "uninterrupted", net=net)
-    code = (
-        "import os, signal; from tests.training import test_compiled; Act = test_compiled.Act;"
-        "kill = Act((9, lambda: os.kill(os.getpid(), signal.SIGKILL)));"
-        f"test_compiled.train({str(tmp_path / 'killed')!r}, net={net!r}, callbacks=[kill])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path.cwd())
-    assert done.returncode == -signal.SIGKILL
+    process = FORKS.Process(target=train_until_killed, args=(tmp_path / "killed", net))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     convscope.resume(tmp_path / "killed")
     assert_same_bits(tmp_path / "uninterrupted", tmp_path / "killed")
 

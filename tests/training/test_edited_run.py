@@ -18,6 +18,7 @@ from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import save_tensors
 from convscope.training.config import TrainConfig
 from convscope.training.setting import settings_of
+from tests.repetition import sample_fast
 from tests.training.small import Act, Net, assert_same_bits, state_of, train
 
 OTHER = {
@@ -154,7 +155,7 @@ def test_every_setting_has_a_rule():
     assert {*OTHER, *FREE, *LENGTHS} == {*settings_of(TrainConfig)}
 
 
-@pytest.mark.parametrize("name", OTHER)
+@pytest.mark.parametrize("name", sample_fast(4, OTHER))
 def test_another_setting_is_named_with_both_values(run, name):
     before = TrainConfig.from_dict(state_settings(run)).to_dict().get(name, "nothing")
     edit(run, **{name: OTHER[name]}, **TOGETHER.get(name, {}))

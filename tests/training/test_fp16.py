@@ -30,6 +30,7 @@ from convscope.training.schedule import Schedule
 from convscope.training.state import TrainState
 from convscope.training.weight_average import WeightAverage
 from tests.forked import FORKS
+from tests.repetition import first_fast
 from tests.training.small import Act, assert_same_bits, state_of, train
 from tests.training.test_processes import PLAIN, finished, together, words_of
 
@@ -215,7 +216,7 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("step", [7, 17])
+@pytest.mark.parametrize("step", first_fast(1, [7, 17]))
 @pytest.mark.usefixtures("high")
 def test_killed_it_resumes_to_the_same_bits_with_the_scale_that_it_had(tmp_path, step):
     whole, killed = tmp_path / "whole", tmp_path / "killed"

@@ -15,6 +15,7 @@ from torch import nn
 
 import convscope
 from tests.forked import FORKS, Forked
+from tests.repetition import first_fast
 from tests.simd import WIDEST
 from tests.training.small import assert_same_bits, digest_of_weights
 
@@ -121,7 +122,9 @@ def test_the_names_of_folders_are_not_in_the_file(tmp_path, image_folder):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(("operation", "number"), [("fsync", 15), ("replace", 4), ("replace", 11)])
+@pytest.mark.parametrize(
+    ("operation", "number"), first_fast(2, [("fsync", 15), ("replace", 4), ("replace", 11)])
+)
 def test_a_kill_at_a_write_changes_no_bit(tmp_path, uninterrupted, engine, operation, number):
     expected, out = uninterrupted(engine), tmp_path / "run"
     assert is_killed_at(operation, number, go_on, out, engine)
@@ -210,7 +213,7 @@ def kill_and_resume(out, words, delays):
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", first_fast(1, ENGINES))
 def test_kills_at_random_moments_change_no_bit(tmp_path, command, shell, engine, kills):
     if engine == "lanes":
         pytest.importorskip("llvmlite")

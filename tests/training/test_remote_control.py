@@ -15,6 +15,7 @@ from convscope.runs.live_files import Live
 from convscope.training import trainer
 from convscope.training.callbacks import remote_control
 from tests.forked import Forked
+from tests.repetition import first_fast
 from tests.simd import WIDTHS
 from tests.training.small import Act, assert_same_bits, spied_states, train
 
@@ -30,7 +31,7 @@ def evaluated_by_16(tmp_path_factory):
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("step", [4, 10, 20])
+@pytest.mark.parametrize("step", first_fast(1, [4, 10, 20]))
 def test_a_pause_and_a_stop_in_an_evaluation_change_no_bit(
     tmp_path, monkeypatch, evaluated_by_16, step
 ):
@@ -178,7 +179,7 @@ def test_another_process_pauses_goes_on_saves_and_stops(tmp_path, uninterrupted)
     assert_same_bits(out, uninterrupted)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", first_fast(1, [signal.SIGKILL, signal.SIGTERM]))
 def test_a_signal_in_a_pause_changes_no_bit(tmp_path, uninterrupted, number):
     out = tmp_path / "run"
     live, process = Live(out), Forked("train", *DIGITS, "--out", out)

@@ -15,6 +15,7 @@ from convscope.errors import Interrupted, RequestError, WorkError
 from convscope.runs.folder import Run
 from convscope.runs.tensor_file import load_tensors, save_tensors
 from convscope.training.callbacks.base import Callback
+from tests.repetition import first_fast
 from tests.simd import WIDEST
 from tests.training.small import Net, digest_of_weights
 
@@ -78,7 +79,7 @@ def lines_without_times(run: Path):
     return [{k: v for k, v in line.items() if k not in times} for line in Run(run).read_metrics()]
 
 
-@pytest.mark.parametrize("step", [1, 9, 10, 11, 15, 29])
+@pytest.mark.parametrize("step", first_fast(3, [1, 10, 29, 9, 11, 15]))
 def test_a_stop_at_any_step_changes_no_bit(tmp_path, unbroken, step):
     out = tmp_path / "run"
     with pytest.raises(Interrupted, match="convscope resume") as caught:
@@ -172,7 +173,7 @@ class Killed(BaseException):
     """The end of the process, as far as the code can tell."""
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("operation", ["fsync", "replace"])
 def test_a_kill_at_any_write_changes_no_bit(tmp_path, image_folder, monkeypatch, operation, every):
     """Enumerate the writes of a short training; die at the first, the second, the third ..."""
