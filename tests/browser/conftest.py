@@ -24,6 +24,9 @@ from convscope.models import open_model
 
 ROOT = Path(__file__).resolve().parents[2]
 _NEEDED = ("playwright", "fastapi", "uvicorn")
+_SIZE = {"width": 1440, "height": 900}
+_NOTHING = "/static/style/frame.css"
+"""A file of the lab that does nothing: where the page stays between two tests."""
 _BINARIES = ("chromium", "chromium-browser", "google-chrome")
 
 # The server ends when the pipe to this process does, also where this process is killed.
@@ -208,27 +211,44 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def window(chromium: Any, lab: Lab) -> Iterator[Any]:
     """What the pages of all tests have in common: the files of the lab that were read already."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=lab.address)
-    context.set_default_timeout(15_000)
+    context = chromium.new_context(viewport=_SIZE, base_url=lab.address)
+    context.set_default_timeout(60_000)  # a busy machine fails no test
     yield context
     context.close()
 
 
+@pytest.fixture(scope="session")
+def tab(window: Any) -> Any:
+    """The one page of all tests: to begin a process for each would take longer than the tests."""
+    tab = window.new_page()
+    tab.goto(_NOTHING)
+    return tab
+
+
 @pytest.fixture
-def page(window: Any, lab: Lab) -> Iterator[Any]:
+def page(window: Any, tab: Any, lab: Lab) -> Iterator[Any]:
     """A page of 1440x900 that asks nobody but the lab, and that has no error to tell."""
-    page = window.new_page()
     asked: list[str] = []
     told: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: told.append(str(error)))
-    page.on("console", lambda line: told.append(line.text) if _is_fault(line) else None)
-    page.on("response", lambda answer: told.append(answer.url) if _is_missing(answer) else None)
-    yield page
+    heard = {
+        "request": lambda request: asked.append(request.url),
+        "pageerror": lambda error: told.append(str(error)),
+        "console": lambda line: told.append(line.text) if _is_fault(line) else None,
+        "response": lambda answer: told.append(answer.url) if _is_missing(answer) else None,
+    }
+    for event, hear in heard.items():
+        tab.on(event, hear)
+    yield tab
     for one in window.pages:
-        if one.url.startswith(lab.address):
-            one.evaluate("localStorage.clear()")  # the next test begins without a memory
-        one.close()
+        if one is not tab:
+            one.close()
+    tab.unroute_all()
+    tab.goto(_NOTHING)
+    for event, hear in heard.items():
+        tab.remove_listener(event, hear)
+    tab.evaluate("localStorage.clear()")  # the next test begins without a memory
+    tab.emulate_media(media="null", color_scheme="null", reduced_motion="null")
+    tab.set_viewport_size(_SIZE)
     hosts = {urlsplit(url).netloc for url in asked if url.startswith("http")}
     assert hosts == {urlsplit(lab.address).netloc}
     assert told == []

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.browser import fake_runs
+from tests.repetition import first_fast
 
 # Draw again; true once the element that had the focus is another one, with the same name.
 _REDRAWN = """
@@ -31,24 +32,27 @@ def runs(lab: Any, digits_run: Path) -> None:
 @pytest.mark.usefixtures("runs")
 @pytest.mark.parametrize(
     ("path", "selector"),
-    [
-        ("/", "#stage .box.current, #stage .box"),
-        ("/", "#stage table a"),
-        ("/", "#bar select"),
-        ("/look/digits/IMAGE/conv2", "#stage .map"),
-        ("/look/digits/IMAGE/conv2?rank=importance", "#stage .pill[aria-pressed=true]"),
-        ("/look/digits/IMAGE/conv2/3/4,5", "#stage .cell[tabindex='0']"),
-        ("/look/digits/IMAGE/conv2/3/4,5", "#stage .board"),
-        ("/look/digits/IMAGE/conv2/3/4,5", "#stage .follow"),
-        ("/compare?runs=left~right", "select[aria-label='Add a run']"),
-        ("/compare?runs=left~right", "button[aria-label='Equal settings']"),
-        ("/learn", "#stage .course a >> nth=3"),
-        ("/learn/convolution", ".scenes .lattice button >> nth=3"),
-        ("/learn/convolution", "[aria-label='Filter size more']"),
-        ("/learn/maps", "[aria-label='Bias']"),
-        ("/learn/lenet5", "[aria-label='layer C3'], .layer-table button"),
-        ("/train", "#bar [aria-current=page]"),
-    ],
+    first_fast(
+        8,  # a screen each
+        [
+            ("/", "#stage .box.current, #stage .box"),
+            ("/look/digits/IMAGE/conv2", "#stage .map"),
+            ("/look/digits/IMAGE/conv2/3/4,5", "#stage .cell[tabindex='0']"),
+            ("/compare?runs=left~right", "button[aria-label='Equal settings']"),
+            ("/learn", "#stage .course a >> nth=3"),
+            ("/learn/convolution", ".scenes .lattice button >> nth=3"),
+            ("/learn/lenet5", "[aria-label='layer C3'], .layer-table button"),
+            ("/train", "#bar [aria-current=page]"),
+            ("/", "#stage table a"),
+            ("/", "#bar select"),
+            ("/look/digits/IMAGE/conv2?rank=importance", "#stage .pill[aria-pressed=true]"),
+            ("/look/digits/IMAGE/conv2/3/4,5", "#stage .board"),
+            ("/look/digits/IMAGE/conv2/3/4,5", "#stage .follow"),
+            ("/compare?runs=left~right", "select[aria-label='Add a run']"),
+            ("/learn/convolution", "[aria-label='Filter size more']"),
+            ("/learn/maps", "[aria-label='Bias']"),
+        ],
+    ),
 )
 def test_the_focus_stays_when_a_screen_is_drawn_again(
     lab: Any, page: Any, path: str, selector: str

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.repetition import first_fast
+
 UPRIGHT = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
 
 
@@ -211,7 +213,7 @@ def narrow(page: Any) -> Any:
     return page
 
 
-@pytest.mark.parametrize("path", ["size", "maps", "pooling", "sharing", *EXTREME])
+@pytest.mark.parametrize("path", first_fast(4, ["size", "maps", "pooling", "sharing", *EXTREME]))
 def test_on_a_narrow_screen_nothing_lies_beside_the_page(narrow: Any, path: str) -> None:
     opened(narrow, path)
     narrow.wait_for_timeout(100)

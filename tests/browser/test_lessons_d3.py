@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from tests.repetition import first_fast
+
 LESSONS = ("lenet5", "vgg", "training", "filters")
 LONG = 120_000  # milliseconds that the training of a small network may take
 
@@ -189,12 +191,12 @@ def test_filters_are_trained_shown_and_removed(learn: Show) -> None:
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", first_fast(1, ["dark", "light"]))
 def test_nothing_scrolls_sideways_on_a_phone(
     learn: Show, page: Any, lesson: str, theme: str
 ) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    page.evaluate(f"localStorage.setItem('theme', '{theme}')")
     learn(lesson)
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -212,7 +214,7 @@ EXTREMES = (
 )
 
 
-@pytest.mark.parametrize("path", EXTREMES)
+@pytest.mark.parametrize("path", first_fast(1, EXTREMES))
 def test_extreme_states_are_drawn(learn: Show, page: Any, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     learn(path)

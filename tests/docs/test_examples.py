@@ -19,7 +19,7 @@ from tests.docs.examples import ROOT, Block, blocks, commands, pages
 from tests.forked import Forked
 
 RUN_LANGUAGES = {"python", "sh", "toml"}
-FAST = {"README.md", "check.md", "evaluation.md", "filters.md", "networks.md", "photographs.md"}
+FAST = {"README.md", "evaluation.md", "filters.md", "networks.md", "photographs.md"}
 """What newcomers read, and a page for each kind of command; and those that have nothing to run."""
 OTHER_LANGUAGES = {"text", "powershell", "bat"}  # output, and what this system lacks
 
