@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from convscope.levels.api import hierarchy as hierarchy
     from convscope.map_similarity.api import redundancy as redundancy
     from convscope.pruning.api import prune as prune
+    from convscope.reports.write import report as report
     from convscope.runs.network import load as load
     from convscope.studies.api import study as study
     from convscope.summaries.api import summary as summary
@@ -93,6 +94,7 @@ _HOME = {
     "record": "convscope.explanation.recording",
     "redundancy": "convscope.map_similarity.api",
     "restore_card": "convscope.decisions.calibrate",
+    "report": "convscope.reports.write",
     "resume": "convscope.training.api",
     "show_augmented": "convscope.training.augmentation_sheet",
     "study": "convscope.studies.api",
@@ -137,6 +139,7 @@ __all__ = [
     "prune",
     "record",
     "redundancy",
+    "report",
     "restore_card",
     "resume",
     "show_augmented",

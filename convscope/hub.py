@@ -107,16 +107,16 @@ def upload(folder: Path, repository: Repository, *, private: bool, message: str)
         return str(url)
 
 
-def model_card_header(
-    repository: Repository,
+def card_header(
+    name: str,
     *,
-    license: str,  # noqa: A002 -- the hub's word
+    license: str | None,  # noqa: A002 -- the hub's word
     tags: Sequence[str],
     data: str,
     metrics: Mapping[str, float],
 ) -> str:
-    """The YAML at the beginning of a model card; `metrics`, by the hub's names, are those of the
-    test images of `data`.
+    """The YAML at the beginning of a model card of the network `name`; `metrics`, by the hub's
+    names, are those of the test images of `data`. Raises RequestError without the hub's library.
     """
     library = _library()
     results = [
@@ -135,7 +135,7 @@ def model_card_header(
         library_name="convscope",
         pipeline_tag=_TASK,
         tags=[_TASK, *tags],
-        model_name=repository.id if results else None,
+        model_name=name if results else None,
         eval_results=results or None,
     )
     return f"---\n{about.to_yaml()}\n---\n"

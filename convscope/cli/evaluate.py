@@ -39,7 +39,6 @@ from convscope.words.screen import Screen, cell
 if TYPE_CHECKING:
     from convscope.evaluation.details import Details
     from convscope.evaluation.result import EvaluationResult
-    from convscope.evaluation.slices import Slices
 
 
 def evaluate(
@@ -58,6 +57,7 @@ def evaluate(
     slices: Flag = False,
     csv: Path | None = None,
     html: Path | None = None,
+    report: Path | None = None,
     data_dir: DataDir = None,
     image_column: str | None = None,
     label_column: str | None = None,
@@ -108,6 +108,9 @@ def evaluate(
     html
         File for a page of mistakes: the most confident ones, the least certain answers, and the
         pairs of classes that are confused most, with the images.
+    report
+        Folder for the report: a page for people, which needs no other file, the same as JSON, a row
+        for each image, and a Hugging Face model card.
     image_column
         Column of a CSV file that names the images; by default the one whose header says so.
     label_column
@@ -166,6 +169,7 @@ def evaluate(
         )
     if not is_first():
         return
+    _write_report(result, report)
     for note in result.notes:
         screen.say(in_flags(note))
     if json:
@@ -177,19 +181,39 @@ def evaluate(
     protocol = f", {result.protocol}" if result.protocol else ""
     screen.say(f"{networks} on {result.data}{protocol}")
     _print_result(result, screen, details=details)
-    if slices:
-        _print_slices(result.slices, screen)
+    _print_slices(result, screen, asked=slices)
     screen.say()
-    for what, file in (("answer for each image", csv), ("page of mistakes", html)):
-        if file is not None:
-            screen.say(f"Wrote the {what} to {file}.")
-    if not details:
-        screen.say("More:  --details, for sensitivity, ROC areas, agreement and calibration")
-    if html is None and not result.outputs.is_correct.all():
-        screen.say("       --html mistakes.html, for the images that are wrong")
+    _say_files(screen, csv, html, report)
+    _say_more(screen, details=details, report=report is not None)
     if weights is None and not pretrained:
         consent = consent_flags(Consent(model, trust))
         screen.say(f"Next:  convscope predict {shell_word(run)} IMAGE...{consent}")
+
+
+def _write_report(result: "EvaluationResult", folder: Path | None) -> None:
+    if folder is not None:
+        from convscope.reports.write import report  # noqa: PLC0415 -- torch
+
+        report(result, folder)
+
+
+def _say_more(screen: Screen, *, details: bool, report: bool) -> None:
+    """Name the flags that would say more, and were not given."""
+    more = [
+        (details, "--details, for sensitivity, ROC areas, agreement and calibration"),
+        (report, "--report FOLDER, for a page with curves, mistakes, slices and what to distrust"),
+    ]
+    lines = [text for is_given, text in more if not is_given]
+    for number, line in enumerate(lines):
+        screen.say(f"{'' if number else 'More:':<7}{line}")
+
+
+def _say_files(screen: Screen, csv: Path | None, html: Path | None, report: Path | None) -> None:
+    for what, file in (("answer for each image", csv), ("page of mistakes", html)):
+        if file is not None:
+            screen.say(f"Wrote the {what} to {file}.")
+    if report is not None:
+        screen.say(f"Wrote the report to {report}; open {report / 'report.html'}.")
 
 
 def _print_result(result: "EvaluationResult", screen: Screen, *, details: bool) -> None:
@@ -223,7 +247,10 @@ def _print_details(details: "Details", screen: Screen) -> None:
         screen.say(note)
 
 
-def _print_slices(slices: "Slices", screen: Screen) -> None:
+def _print_slices(result: "EvaluationResult", screen: Screen, *, asked: bool) -> None:
+    if not asked:
+        return
+    slices = result.slices
     screen.say()
     screen.say(slices.describe())
     if slices.found:

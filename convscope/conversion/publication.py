@@ -11,7 +11,7 @@ from typing import Any
 from convscope.data.download import cache_dir
 from convscope.errors import RequestError
 from convscope.exported.of_run import WEIGHTS
-from convscope.hub import Repository, check_upload, model_card_header, upload
+from convscope.hub import Repository, card_header, check_upload, upload
 from convscope.models import OpenedModel
 from convscope.runs.bound_card import bound_to
 from convscope.runs.tensor_file import save_tensors
@@ -67,8 +67,8 @@ class Publication:
         has_scores = run is not None and (run.path / "test.json").is_file()
         scores = run.read_scores("test.json") if run is not None and has_scores else {}
         data = visible(opened.card.provenance.get("data", "unknown"))
-        header = model_card_header(
-            self.repository,
+        header = card_header(
+            self.repository.id,
             license=self.license,
             tags=["convscope", "onnx", *_network_tags(opened)],
             data=data,

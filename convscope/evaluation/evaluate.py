@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card, ResizeMode
@@ -28,7 +26,7 @@ from convscope.evaluation.multi_label import MultiLabelMetrics
 from convscope.evaluation.opening import open_trained
 from convscope.evaluation.overlap import find_overlap
 from convscope.evaluation.protocol import parse_protocol
-from convscope.evaluation.result import EvaluationResult
+from convscope.evaluation.result import EvaluationResult, groups_of
 from convscope.evaluation.selection import (
     DataRequest,
     Selection,
@@ -214,10 +212,11 @@ def evaluate(
             protocol=described,
             in_training=overlap.in_training,
             in_validation=overlap.in_validation,
-            groups=_groups(loaded, indices),
+            groups=groups_of(loaded.dataset, indices),
             split=selection.split,
             loaded=loaded,
             indices=indices,
+            opened=opened,
         )
         if csv is not None and group.is_first:
             result.write_csv(Path(csv).expanduser())
@@ -257,11 +256,6 @@ def _notes(opened: OpenedModel, loaded: LoadedDataset) -> Iterator[str]:
         yield (
             f"Images that could not be read: {len(loaded.problems)}, first {key}, which {reason}."
         )
-
-
-def _groups(loaded: LoadedDataset, indices: NDArray[np.int64]) -> list[str] | None:
-    groups = loaded.dataset.groups
-    return None if groups is None else [groups[int(index)] for index in indices]
 
 
 def _missing_classes(opened: OpenedModel, loaded: LoadedDataset) -> Iterator[str]:

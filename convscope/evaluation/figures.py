@@ -66,6 +66,12 @@ def proportion(count: float, total: float, effective: float = 1.0, *, reason: st
     return Figure(share, wilson_interval(share * size, size), method="Wilson")
 
 
+def complement(share: Figure) -> Figure:
+    """1 - share: the right answers, from the wrong ones."""
+    interval = None if share.interval is None else (1 - share.interval[1], 1 - share.interval[0])
+    return Figure(1 - share.value, interval, share.reason, share.method)
+
+
 def mean(values: NDArray[np.float64], groups: NDArray[np.int64] | None = None) -> Figure:
     """The mean of a value of each image (n,), with the interval mean ± 1.96 standard errors.
 

@@ -111,4 +111,4 @@ def _image(result: EvaluationResult, index: int) -> str:
     except UnreadableImage:  # it could be read when it was evaluated
         return '<span class="none">unreadable</span>'
     pixelated = ' class="pixels"' if max(image.size) <= SMALL else ""
-    return f'<img{pixelated} src="{data_url(image)}" alt="" loading="lazy">'
+    return f'<img{pixelated} src="{data_url(image)}" alt="">'

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from convscope.evaluation.details import Details
-from convscope.evaluation.figures import Figure
+from convscope.evaluation.figures import Figure, complement
 
 _PERCENT = {"top-1", "exact match", "top-5", "balanced"}
 
@@ -63,8 +63,4 @@ def _figure(name: str, details: Details) -> Figure | None:
 
 
 def _right(error: Figure | None) -> Figure | None:
-    """The share of right answers, from that of wrong ones."""
-    if error is None or error.interval is None:
-        return None
-    low, high = error.interval
-    return Figure(1 - error.value, (1 - high, 1 - low), method=error.method)
+    return None if error is None else complement(error)

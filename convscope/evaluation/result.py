@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convscope import synonyms
 from convscope.atomic import write_atomically
-from convscope.data.dataset import name_answer
+from convscope.data.dataset import Dataset, name_answer
 from convscope.data.loading import LoadedDataset
 from convscope.errors import WorkError
 from convscope.evaluation.attributes import attributes_of
@@ -23,6 +23,7 @@ from convscope.evaluation.mistakes import Mistakes, find_mistakes
 from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
 from convscope.evaluation.printed import metrics_html, metrics_text
 from convscope.evaluation.slices import Slices, find_slices
+from convscope.models import OpenedModel
 from convscope.predictions.result import expected_grade
 from convscope.words import escape_html, visible
 from convscope.words.csv_text import to_csv
@@ -54,6 +55,7 @@ class EvaluationResult:
             one, as the card says.
         loaded: the data, with the pixels of the images; None where they are not kept.
         indices: (n,) of the images in `loaded`.
+        opened: the network; None where it is not kept. Of an ensemble, the first.
     """
 
     outputs: EvaluationOutputs
@@ -69,6 +71,7 @@ class EvaluationResult:
     protocol: str = ""
     loaded: LoadedDataset | None = None
     indices: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    opened: OpenedModel | None = None
 
     @property
     def metrics(self) -> AnyMetrics:
@@ -240,3 +243,9 @@ class EvaluationResult:
 def _rounded(value: object) -> object:
     """Numbers to six digits, which CSV files are easier to read with."""
     return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def groups_of(dataset: Dataset, indices: NDArray[np.int64]) -> list[str] | None:
+    """The groups of some images; None where there are none."""
+    groups = dataset.groups
+    return None if groups is None else [groups[int(index)] for index in indices]

@@ -1,5 +1,1 @@
-"""The report of a training: one self-contained HTML page, without scripts, readable offline."""
-
-from convscope.reports.page import report
-
-__all__ = ["report"]
+"""The report of a network: one page, without scripts, readable offline; JSON; a model card."""

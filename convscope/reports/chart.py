@@ -58,18 +58,21 @@ class Chart:
 
     Attributes:
         percent: whether 0.975 is written as 97.5%.
+        first: the epoch of the first value.
     """
 
     title: str
     series: Mapping[str, Sequence[float | None]]
     percent: bool = False
+    first: int = 1
 
     @property
     def label(self) -> str:
         return f"{self.title} over {max(map(len, self.series.values()), default=0)} epochs"
 
     def draw(self) -> str:
-        return _drawing(self.series, percent=self.percent) if _points(self.series) else ""
+        points = _points(self.series, self.first)
+        return _drawing(points, percent=self.percent) if points else ""
 
 
 class Charts:
@@ -81,7 +84,7 @@ class Charts:
     @property
     def html(self) -> str:
         """The charts for a page that has `STYLE`."""
-        figures = "".join(map(_figure, self.charts))
+        figures = "".join(map(figure, self.charts))
         return f'<div class="convscope-charts convscope-chart">{figures}</div>'
 
     @property
@@ -125,17 +128,8 @@ def check_svg(path: str | Path) -> None:
         )
 
 
-def curves(
-    title: str, series: Mapping[str, Sequence[float | None]], *, percent: bool = False
-) -> str:
-    """A figure with an SVG of one line per series over epochs 1, 2, 3 ...
-
-    `percent` writes 0.975 as 97.5%. Empty series are left out.
-    """
-    return _figure(Chart(title, series, percent))
-
-
-def _figure(chart: Drawing) -> str:
+def figure(chart: Drawing) -> str:
+    """A figure with the SVG of a chart; empty where there is nothing to see."""
     drawn = chart.draw()
     if not drawn:
         return ""
@@ -146,28 +140,30 @@ def _figure(chart: Drawing) -> str:
     )
 
 
-def _points(series: Mapping[str, Sequence[float | None]]) -> dict[str, list[tuple[int, float]]]:
+def _points(
+    series: Mapping[str, Sequence[float | None]], first: int
+) -> dict[str, list[tuple[int, float]]]:
     """Epoch and value of the points of each series that can be drawn; no empty series."""
     points = {
-        name: [(e, v) for e, v in enumerate(values, 1) if v is not None and math.isfinite(v)]
+        name: [(e, v) for e, v in enumerate(values, first) if v is not None and math.isfinite(v)]
         for name, values in series.items()
     }
     return {name: line for name, line in points.items() if line}
 
 
-def _drawing(series: Mapping[str, Sequence[float | None]], *, percent: bool) -> str:
+def _drawing(lines: Mapping[str, Sequence[tuple[int, float]]], *, percent: bool) -> str:
     """What is inside of the SVG."""
-    lines = _points(series)
+    first = min(epoch for points in lines.values() for epoch, _ in points)
     epochs = max(epoch for points in lines.values() for epoch, _ in points)
     values = [value for points in lines.values() for _, value in points]
     y, grid = y_axis(min(values), max(values), percent=percent)
 
     def x(epoch: int) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / max(epochs - 1, 1)
+        return LEFT + (WIDTH - LEFT - RIGHT) * (epoch - first) / max(epochs - first, 1)
 
     below = "".join(
         f'<text x="{x(epoch):.1f}" y="{HEIGHT - 12}" text-anchor="middle">{epoch}</text>'
-        for epoch in _epoch_ticks(epochs)
+        for epoch in _epoch_ticks(first, epochs)
     )
     ends = _spread_labels([y(line[-1][1]) for line in lines.values()])
     drawn: list[str] = []
@@ -221,9 +217,10 @@ def _number(value: float, ticks: Sequence[float], *, percent: bool) -> str:
     return f"{value * scale:.{decimals}f}{'%' if percent else ''}"
 
 
-def _epoch_ticks(epochs: int) -> list[int]:
-    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if epochs / s <= 8)
-    return sorted({1, *range(step, epochs + 1, step)} - ({step - step + 2} if step > 2 else set()))
+def _epoch_ticks(first: int, last: int) -> list[int]:
+    count = last - first + 1
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if count / s <= 8)
+    return sorted({first, *(e for e in range(step, last + 1, step) if e >= first + step / 2)})
 
 
 def _spread_labels(positions: Sequence[float], gap: float = 15) -> list[float]:

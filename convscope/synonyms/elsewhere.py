@@ -207,7 +207,7 @@ SENTENCES = {
 OF_COMMANDS = {
     "evaluate": {
         "All metrics are printed, and --json prints them for programs.": "metrics metric f1 "
-        "accuracy confusion confusion_matrix report verbose plots save_json output out o "
+        "accuracy confusion confusion_matrix verbose plots save_json output out o "
         "per_class",
         "The images are prepared as they were in the training.": "resize crop_pct interpolation "
         "augment channels in_channels",

@@ -19,8 +19,11 @@ from convscope.errors import (
 )
 from convscope.evaluation.imbalance import imbalance_of_result
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
+from convscope.evaluation.result import EvaluationResult, groups_of
 from convscope.memory import is_out_of_memory, least_available
-from convscope.reports import report
+from convscope.models import OpenedModel
+from convscope.reports.content import Report
+from convscope.reports.page import report_page
 from convscope.runs.folder import Run
 from convscope.runs.network import load_state
 from convscope.runs.tensor_file import TensorFile
@@ -64,17 +67,23 @@ def _write_result(
     outcome = outcome_of(run, test.metrics, epochs=len(state.history))
     if outcome is not None:
         run.write("recipe.json", to_json(outcome.to_dict()) + "\n")
-    page = report(
-        title=run.path.name,
-        description=description,
-        note="" if outcome is None else outcome.describe(),
-        metrics=state.history,
-        test=test,
-        indices=task.loaded.dataset.indices("test"),
+    dataset = task.loaded.dataset
+    indices = dataset.indices("test")
+    result = EvaluationResult(
+        test,
+        description,
+        paths=tuple(dataset.images.key(int(index)) for index in indices),
+        labels=dataset.truth(indices),
+        model=run.path.name,
+        groups=groups_of(dataset, indices),
+        split="test",
         loaded=task.loaded,
-        net=task.network,
+        indices=indices,
+        opened=OpenedModel(run.path.name, task.network, task.card, run),
     )
-    run.write("report.html", page)
+    note = "" if outcome is None else outcome.describe()
+    content = Report(run.path.name, result, [*state.history], note, thorough=False)
+    run.write("report.html", report_page(content))
 
 
 def fit_alone(trainer: Trainer, task: Task, session: Session, _began: float) -> None:

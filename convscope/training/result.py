@@ -9,7 +9,8 @@ from convscope import synonyms
 from convscope.evaluation.multi_label import AnyMetrics, metrics_from_dict, right_word
 from convscope.recipes.outcome import Outcome
 from convscope.reports.chart import STYLE, Chart, Charts
-from convscope.reports.page import OF_TASKS, lead
+from convscope.reports.page import lead
+from convscope.reports.sections import OF_TASKS
 from convscope.runs.folder import Run
 from convscope.training.recipe import outcome_of
 from convscope.words import escape_html, visible
