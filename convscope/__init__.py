@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from convscope.conversion.renamed_weights import export_weights as export_weights
     from convscope.decisions.calibrate import calibrate as calibrate
     from convscope.decisions.calibrate import restore_card as restore_card
+    from convscope.decisions.decide import decide as decide
     from convscope.errors import ConvscopeError as ConvscopeError
     from convscope.evaluation.evaluate import evaluate as evaluate
     from convscope.evaluation.predict import predict as predict
@@ -68,6 +69,7 @@ _HOME = {
     "check": "convscope.checks.api",
     "create_model": "convscope.weights",
     "cross_validate": "convscope.training.folds.api",
+    "decide": "convscope.decisions.decide",
     "embed": "convscope.features.embedding.api",
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",
@@ -114,6 +116,7 @@ __all__ = [
     "check",
     "create_model",
     "cross_validate",
+    "decide",
     "embed",
     "evaluate",
     "explain",

@@ -4,12 +4,24 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypedDict, get_args
 
+from convscope.decision_rules import (
+    Abstention,
+    Costs,
+    OperatingPoint,
+    PredictionSets,
+    problem_of_abstention,
+    problem_of_costs,
+    problem_of_point,
+    problem_of_sets,
+)
 from convscope.errors import RequestError
 from convscope.strict import checked, parse_json
 from convscope.words.json_text import to_json
 
-VERSION = 4
-"""2 has `reading`, 3 `task`, 4 `temperature` and `thresholds`; earlier cards are read, too."""
+VERSION = 5
+"""2 has `reading`, 3 `task`, 4 `temperature` and `thresholds`, 5 the other rules of decision;
+earlier cards are read, too.
+"""
 
 _HIGH_BYTES = (0, 0xFFFF)  # the value range of cards that state none
 
@@ -90,6 +102,12 @@ class Card:
             MIN_TEMPERATURE..MAX_TEMPERATURE, and 1 where the network returns probabilities.
         thresholds: the probability of each label, in the order of the classes, from which on it is
             predicted, where an image may have several; None: THRESHOLD for each.
+        operating_point: the class that is predicted from some probability on; None: the most
+            probable one is.
+        costs: of predicting a class (column) for an image of a class (row), where the class with
+            the least expected cost is predicted; None: they count the same.
+        abstention: how certain the network has to be to answer; None: it always answers.
+        prediction_sets: by which more than one class is named; None: there are none.
         value_range: the values of images of more than 8 bits that become black and white, as
             (0, 4095) for 12 bits; None: each image's own. A card without it was written when 16
             bits kept their high byte.
@@ -111,6 +129,10 @@ class Card:
     task: TaskName = "single-label"
     temperature: float = 1.0
     thresholds: tuple[float, ...] | None = None
+    operating_point: OperatingPoint | None = None
+    costs: Costs | None = None
+    abstention: Abstention | None = None
+    prediction_sets: PredictionSets | None = None
     value_range: tuple[int, int] | None = None
     window: tuple[float, float] | None = None
     to_gray: Literal["luma-601"] = "luma-601"
@@ -198,14 +220,27 @@ class Card:
                 f"needs every std above zero, from {MIN_STD:g} to {MAX_STD:g}, not {self.std}",
             ),
         ]
-        for is_wrong, problem in problems:
+        rules = _problems_of_rules(self)
+        for is_wrong, problem in [*problems, *((bool(rule), rule) for rule in rules)]:
             if is_wrong:
                 raise RequestError(f"The card {problem}.")
 
     @property
     def of_training(self) -> "Card":
         """The card without what was chosen for its weights after their training."""
-        return replace(self, temperature=1.0, thresholds=None)
+        return replace(self.without_rules, temperature=1.0)
+
+    @property
+    def without_rules(self) -> "Card":
+        """The card without what is answered by its probabilities: the most probable class is."""
+        return replace(
+            self,
+            thresholds=None,
+            operating_point=None,
+            costs=None,
+            abstention=None,
+            prediction_sets=None,
+        )
 
     @property
     def label_thresholds(self) -> tuple[float, ...]:
@@ -239,10 +274,44 @@ class Card:
                 "convscope."
             )
         fields = checked({"value_range": _HIGH_BYTES, **values}, cls, where=where, closed=True)
+        rules: dict[str, Any] = {
+            name: form(**fields[name])
+            for name, form in _RULES.items()
+            if fields.get(name) is not None
+        }
         try:
-            return cls(**fields)
+            return cls(**{**fields, **rules})
         except RequestError as error:
             raise RequestError(f"{where}: {error}") from error
+
+
+_RULES = {
+    "operating_point": OperatingPoint,
+    "abstention": Abstention,
+    "prediction_sets": PredictionSets,
+}
+
+
+def _problems_of_rules(card: Card) -> list[str]:
+    """What is wrong with the rules of a card."""
+    point, costs, abstention, sets = (
+        card.operating_point,
+        card.costs,
+        card.abstention,
+        card.prediction_sets,
+    )
+    is_energy = abstention is not None and abstention.by == "energy"
+    found = [
+        "" if point is None else problem_of_point(point, card.classes),
+        "" if costs is None else problem_of_costs(costs, card.classes),
+        "" if abstention is None else problem_of_abstention(abstention),
+        "" if sets is None else problem_of_sets(sets),
+        "has both costs and an operating point" * (point is not None and costs is not None),
+        "abstains by energy, which needs logits" * (is_energy and card.output == "probabilities"),
+    ]
+    if card.task == "multi-label" and (point or costs or abstention or sets):
+        found.append("has rules for single classes, and task='multi-label'")
+    return found
 
 
 class _Versioned(TypedDict):

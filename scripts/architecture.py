@@ -18,7 +18,7 @@ DRAWING = ROOT / "docs" / "architecture.svg"
 LAYERS = (
     ("words", "version", "memory", "regular_files"),
     ("errors", "signals", "startup"),
-    ("synonyms", "strict", "boxes"),
+    ("synonyms", "strict", "boxes", "decision_rules"),
     ("http_server",),
     (
         "card",

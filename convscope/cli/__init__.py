@@ -34,6 +34,7 @@ COMMANDS = {
     "tune": "Search for settings by trials on the validation images.",
     "evaluate": "Measure the accuracy of a trained network.",
     "calibrate": "Fit a temperature, so that a network's probabilities mean what they say.",
+    "decide": "Choose what a network answers: from which probability on, by costs, or not at all.",
     "predict": "Classify images with a trained network.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",
@@ -60,7 +61,7 @@ COMMANDS = {
 }
 
 
-_LATE = ("train", "lr-find", "resume", "evaluate", "calibrate", "predict")
+_LATE = ("train", "lr-find", "resume", "evaluate", "calibrate", "decide", "predict")
 """Commands that import what does their work once the request is known to be well-formed."""
 
 

@@ -62,7 +62,10 @@ def _print_table(predictions: Predictions) -> None:
     count = max((len(prediction.top_k) for prediction in predictions), default=1)
     if count > 1:
         ranks = "top 2" if count == 2 else f"top 2-{count}"
-        table.add_column("below one half" if is_multi_label else ranks, style="dim")
+        table.add_column("not predicted" if is_multi_label else ranks, style="dim")
+    has_sets = any(prediction.set is not None for prediction in predictions)
+    if has_sets:
+        table.add_column("set")
     for prediction in predictions:
         sure, others = prediction.divided()
         values = ", ".join(f"{probability:.1%}" for _, probability in sure)
@@ -70,6 +73,8 @@ def _print_table(predictions: Predictions) -> None:
         if prediction.expected_grade is not None:
             cells.append(f"{prediction.expected_grade:.2f}")
         if count > 1:
-            cells.append(listing(others))
+            cells.append(listing(others if prediction.is_sure is not False else prediction.top_k))
+        if has_sets:
+            cells.append(", ".join(prediction.set or ()))
         table.add_row(*map(cell, cells))
     Screen().print(table)

@@ -17,6 +17,7 @@ from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.evaluation.paired import PairedAccuracy
 from convscope.exported.pixels import normalize
 from convscope.exported.probabilities import probabilities
+from convscope.predictions.decided import predicted_classes
 
 _AT_ONCE = 32
 
@@ -114,10 +115,7 @@ def _outputs(draft: Draft, images: CalibrationImages, run: Engine) -> Batch:
 
 def _classes(outputs: Batch, card: Card) -> NDArray[Any]:
     """The classes that a network gives, as `CalibrationImages.truth` has them."""
-    shares = probabilities(outputs, card)
-    if card.task == "multi-label":
-        return (shares >= np.array(card.label_thresholds)).astype(np.int64)
-    return shares.argmax(1)
+    return predicted_classes(probabilities(outputs, card), card).astype(np.int64)
 
 
 def _answers(outputs: Batch, truth: NDArray[Any], card: Card) -> EvaluationOutputs:

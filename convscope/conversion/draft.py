@@ -12,7 +12,7 @@ from torch import nn
 from convscope.card import Card
 from convscope.conversion.batch_norm import check_folded
 from convscope.conversion.exporter_errors import not_exported
-from convscope.conversion.image_graph import FITTED, IMAGES, PROBABILITIES, image_graph
+from convscope.conversion.image_graph import FITTED, IMAGES, image_graph
 from convscope.conversion.libraries import onnx_library
 from convscope.conversion.network_graph import exportable, network_graph
 from convscope.conversion.parity import ImageEngine, Reference
@@ -112,9 +112,10 @@ class Draft:
         model.graph.output.append(onnx_library().helper.make_empty_tensor_value_info(FITTED))
         session: Any = open_session(model.SerializeToString(), threads=self.threads)
 
-        def run(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            fed, shares = session.run([FITTED, PROBABILITIES], {IMAGES: images})
-            return fed, shares
+        names = [output.name for output in session.get_outputs()]
+
+        def run(images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+            return dict(zip(names, session.run(names, {IMAGES: images}), strict=True))
 
         return run
 

@@ -6,6 +6,7 @@ How it is scaled is in `scaling`.
 from typing import TYPE_CHECKING
 
 from convscope.card import Card
+from convscope.conversion.decision_graph import constant, decision
 from convscope.conversion.libraries import onnx_library
 from convscope.conversion.network_graph import INPUT, LOGITS, OPSET
 from convscope.conversion.scaling import NUMBERS, scaling
@@ -21,8 +22,9 @@ def image_graph(network: "onnx.ModelProto", card: Card) -> "onnx.ModelProto":
 
     It takes `images`, uint8 (n, height, width, 3), red, green and blue, n images of one size, and
     returns `probabilities`, float32 (n, classes), and by the task `label`, int64 (n,), the index of
-    the most probable class, `labels`, bool (n, classes), of those with at least one half, or of
-    grades `expected_grade`, float32 (n,), too. The classes are in its metadata.
+    the predicted class, `labels`, bool (n, classes), of those that reach their thresholds, or of
+    grades `expected_grade`, float32 (n,), too; by the rules of the card `is_sure`, bool (n,), and
+    `set`, bool (n, classes). The classes are in its metadata.
     """
     compose = onnx_library().compose
     before, after = _parsed(_before(card), network), _parsed(_after(card), network)
@@ -68,8 +70,8 @@ def _before(card: Card) -> str:
         _LUMA if card.in_channels == 1 else "colors = Identity (float_planes)\n",
         "sides = Shape (images)\n",
         scaling(card),
-        _constant("factors", [1 / (255 * std) for std in card.std], channels),
-        _constant("shifts", shifts, channels),
+        constant("factors", [1 / (255 * std) for std in card.std], channels),
+        constant("shifts", shifts, channels),
         "multiplied = Mul (pixels, factors)\n",
         "fitted = Add (multiplied, shifts)\n",
     ]
@@ -81,18 +83,13 @@ def _after(card: Card) -> str:
     """What the network returns, (n, classes), to probabilities and what follows from them."""
     count, is_several = len(card.classes), card.task == "multi-label"
     activation = "Sigmoid" if is_several else "Softmax <axis = 1>"
-    lines = _constant("temperature", [card.temperature], ()) + "cooled = Div (raw, temperature)\n"
+    lines = constant("temperature", [card.temperature], ()) + "cooled = Div (raw, temperature)\n"
     lines += f"probabilities = {activation if card.output == 'logits' else 'Identity'} (cooled)\n"
     results = f"float[n, {count}] probabilities"
-    if is_several:
-        lines += _constant("thresholds", list(card.label_thresholds), (count,))
-        lines += "labels = GreaterOrEqual (probabilities, thresholds)\n"
-        results += f", bool[n, {count}] labels"
-    else:
-        lines += "label = ArgMax <axis = 1, keepdims = 0> (probabilities)\n"
-        results += ", int64[n] label"
+    decided, names = decision(card)
+    lines, results = lines + decided, results + names
     if card.task == "ordinal":
-        lines += _constant("grades", [float(grade) for grade in range(count)], (count,))
+        lines += constant("grades", [float(grade) for grade in range(count)], (count,))
         lines += "weighted = Mul (probabilities, grades)\n"
         lines += "class_axis = Constant <value = int64[1] {1}> ()\n"
         lines += "expected_grade = ReduceSum <keepdims = 0> (weighted, class_axis)\n"
@@ -111,9 +108,3 @@ luma = Mul (luma_raised, luma_scale)
 colors = Floor (luma)
 """
 """ITU-R 601 in Pillow's fixed point: integers below 2**24, which float32 holds exactly."""
-
-
-def _constant(name: str, values: list[float], shape: tuple[int, ...]) -> str:
-    sides = f"[{', '.join(map(str, shape))}]" if shape else ""
-    numbers = ", ".join(f"{value:.9e}" for value in values)
-    return f"{name} = Constant <value = float{sides} {{{numbers}}}> ()\n"

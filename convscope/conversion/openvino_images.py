@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.conversion.draft import Draft
-from convscope.conversion.image_graph import FITTED, PROBABILITIES, image_graph
+from convscope.conversion.image_graph import FITTED, image_graph
 from convscope.conversion.parity import FileDifferences, ImageEngine
 from convscope.errors import ConvscopeError
 
@@ -47,8 +47,8 @@ def _open(path: Path, threads: int) -> ImageEngine:
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     compiled: Any = core.compile_model(model, "CPU", settings)
 
-    def run(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         answers = compiled([images])
-        return answers[FITTED].copy(), answers[PROBABILITIES].copy()
+        return {output.any_name: answers[output].copy() for output in compiled.outputs}
 
     return run

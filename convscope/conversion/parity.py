@@ -1,8 +1,8 @@
 """Whether an exported network answers as PyTorch does, in the engine that will run it."""
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.card import Card
+from convscope.conversion.image_graph import FITTED, PROBABILITIES
 from convscope.conversion.sample_files import Sample
 from convscope.engines import Batch, Engine
 from convscope.exported.probabilities import probabilities
 from convscope.forward import main_output
 from convscope.inference import probabilities as torch_probabilities
+from convscope.predictions.decided import certainties, decide
 
 BATCHES = (1, 2, 3)
 """Numbers of images that are computed at once."""
@@ -44,8 +46,12 @@ Pillow round otherwise.
 
 _ROUNDING = 0.01  # of a level, in what is normalized
 
-ImageEngine = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
-"""Bytes (1, h, w, 3) to the network's input (1, c, height, width), and probabilities."""
+ImageEngine = Callable[[NDArray[np.uint8]], Mapping[str, NDArray[Any]]]
+"""Bytes (1, h, w, 3) to the outputs of `image_graph` by name, and to the network's input (1, c,
+height, width), FITTED.
+"""
+
+_BORDER = 1e-3  # from the threshold of an abstention, where either answer is right
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,8 @@ class Parity:
             image: a large JPEG may be decoded at a reduced size, and the graph gets it whole.
         end_to_end: of a probability, from image files on, to `predict` with PyTorch: what a network
             makes of `levels`, which is not limited.
+        answers: 1 where the graph that takes images makes another answer of its probabilities than
+            the rules of the card, for some file; else 0.
         tolerance: what `logits` may be.
         batches: how many images were computed at once.
         num_files: how many files were read.
@@ -68,13 +76,14 @@ class Parity:
     probabilities: float
     levels: float
     end_to_end: float
+    answers: float
     tolerance: float
     batches: tuple[int, ...] = BATCHES
     num_files: int
 
     @property
     def holds(self) -> bool:
-        of_files = FileDifferences(self.probabilities, self.levels, self.end_to_end)
+        of_files = FileDifferences(self.probabilities, self.levels, self.end_to_end, self.answers)
         return self.logits <= self.tolerance and of_files.hold(self.tolerance)
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,12 +99,14 @@ class FileDifferences:
     probabilities: float = 0.0
     levels: float = 0.0
     end_to_end: float = 0.0
+    answers: float = 0.0
 
     def hold(self, tolerance: float = RTOL) -> bool:
         """Whether they may be; `tolerance` is that of the outputs."""
         return (
             self.probabilities <= max(PROBABILITY_TOLERANCE, tolerance)
             and self.levels <= MOST_LEVELS + _ROUNDING
+            and not self.answers
         )
 
     def to_dict(self) -> dict[str, float]:
@@ -168,9 +179,13 @@ class Reference:
         """
         worst = FileDifferences()
         for sample, predicted in zip(self.samples, self.trained, strict=True):
-            fed, found = image_engine(sample.pixels)
-            expected = _probabilities_of(self.net, self.card, fed)
-            worst = worst.worst(self._differences(sample.whole, fed, found, expected, predicted))
+            found = image_engine(sample.pixels)
+            fed, shares = found[FITTED], found[PROBABILITIES]
+            outputs = outputs_of(self.net, torch.from_numpy(fed), len(self.card.classes))
+            expected = torch_probabilities(outputs, self.card).numpy()
+            one = self._differences(sample.whole, fed, shares, expected, predicted)
+            other = _is_other(found, outputs.numpy(), expected, self.card)
+            worst = worst.worst(replace(one, answers=float(other)))
         return worst
 
     def of_files(self, engine: Engine) -> FileDifferences:
@@ -230,6 +245,32 @@ def _probabilities_of(net: nn.Module, card: Card, fed: NDArray[np.float32]) -> N
     """What PyTorch answers."""
     output = outputs_of(net, torch.from_numpy(fed), len(card.classes))
     return torch_probabilities(output, card).numpy()
+
+
+def _is_other(
+    found: Mapping[str, NDArray[Any]],
+    outputs: NDArray[Any],
+    expected: NDArray[np.float64],
+    card: Card,
+) -> bool:
+    """Whether a graph answers otherwise than the rules of the card, for PyTorch's probabilities
+    and for its own, which may lie on two sides of a threshold.
+    """
+    sides = [
+        decide(outputs, shares, card)
+        for shares in (expected, found[PROBABILITIES].astype(np.float64))
+    ]
+    for name in {"label", "labels", "is_sure", "set"} & found.keys():
+        attribute = {"is_sure": "is_sure", "set": "sets"}.get(name, "predicted")
+        if not any(np.array_equal(found[name], getattr(side, attribute)) for side in sides):
+            certainty = certainties(outputs, expected, card)
+            rule = card.abstention
+            if name == "is_sure" and rule is not None:
+                distance = np.abs(certainty[rule.by] - rule.threshold).max()
+                if distance <= _BORDER * max(1.0, abs(rule.threshold)):
+                    continue
+            return True
+    return False
 
 
 def difference(found: NDArray[np.float32], expected: NDArray[Any]) -> float:

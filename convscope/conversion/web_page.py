@@ -34,7 +34,6 @@ def write_page(folder: Path, name: str, card: Card, runtime: Path) -> None:
         "classes": card.classes,
         "task": card.task,
         "input_size": card.input_size,
-        "thresholds": card.label_thresholds,
     }
     (page / "network.json").write_text(to_json(network) + "\n", "utf-8")
     shutil.copyfile(folder / IMAGES_FILE, page / IMAGES_FILE)

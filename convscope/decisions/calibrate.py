@@ -163,12 +163,13 @@ def calibrate(
     )
 
 
-def restore_card(run: ModelLike) -> None:
-    """Take back what was chosen for a run's probabilities after its training: the temperature, and
-    all that `decide` keeps.
+def restore_card(run: ModelLike, *, temperature: bool = True) -> None:
+    """Take back what was chosen for a run's probabilities after its training: all that `decide`
+    keeps, and, unless it is to stay, the `temperature`.
     """
     folder = as_run(run)
-    keep(folder, folder.read_card().of_training)
+    card = folder.read_card()
+    keep(folder, card.of_training if temperature else card.without_rules)
 
 
 def keep(run: Run, card: Card) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.evaluation.clustered import effective_size
 from convscope.evaluation.metrics import Z_95, wilson_interval
 
 
@@ -88,6 +89,21 @@ def mean(values: NDArray[np.float64], groups: NDArray[np.int64] | None = None) -
         return Figure(value, None, f"there is one {what} only")
     error = math.sqrt(parts / (parts - 1) * float((residuals**2).sum())) / count
     return Figure(value, (value - Z_95 * error, value + Z_95 * error), method="standard error")
+
+
+def share(values: NDArray[np.bool_], groups: NDArray[np.int64] | None = None) -> Figure:
+    """The share of images (n,) of which something holds, with Wilson's interval.
+
+    With `groups`, numbers from 0 on, of as many independent images as they are worth. Not defined
+    for no images.
+    """
+    if not len(values):
+        return undefined("there is no such image")
+    independence = 1.0
+    if groups is not None:
+        size = effective_size(values.astype(np.float64), groups.tolist())
+        independence = size / len(values)
+    return proportion(values.sum(), len(values), independence)
 
 
 def on_logit_scale(value: float, error: float, *, method: str) -> Figure:

@@ -24,6 +24,7 @@ from convscope.forward import call_network
 from convscope.inference import inference_mode, probabilities, to_logits
 from convscope.losses import image_losses
 from convscope.memory import is_out_of_memory, release_memory
+from convscope.predictions.decided import Answers, decide
 
 _T = TypeVar("_T")
 
@@ -33,13 +34,14 @@ class EvaluationOutputs:
     """Metrics, and the prediction for each image, in the order of the evaluated indices.
 
     Attributes:
-        predicted: (n,) index of the most probable class; where an image has several labels,
+        predicted: (n,) index of the predicted class; where an image has several labels,
             (n, classes), whether each is predicted.
         confidence: (n,) its probability; of several labels, that of the least sure answer.
         losses: (n,) as `convscope.losses` has them, for cross-entropies in nats.
         probabilities: (n, classes).
         is_correct: (n,) whether the prediction is the truth; of several labels, whether all are.
         network_outputs: (n, classes) what the network returned.
+        answers: what the rules of the card make of it.
     """
 
     metrics: AnyMetrics
@@ -49,6 +51,7 @@ class EvaluationOutputs:
     probabilities: NDArray[np.float64]
     is_correct: NDArray[np.bool_]
     network_outputs: NDArray[np.float32]
+    answers: Answers
 
     def answer(self, index: int) -> str:
         """The predicted class or labels of an image."""
@@ -150,9 +153,11 @@ def compute_metrics(outputs: Tensor, truth: NDArray[Any], card: Card) -> Evaluat
     if card.task == "multi-label":
         return _of_labels(outputs, shares.numpy(), truth.astype(bool), losses, card)
     classes = len(card.classes)
-    confidence, predicted = shares.max(1)
+    answers = decide(outputs.numpy(), shares.numpy(), card)
+    predicted = answers.predicted
+    confidence = np.take_along_axis(shares.numpy(), predicted[:, None], 1)[:, 0]
     confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (truth, predicted.numpy()), 1)
+    np.add.at(confusion, (truth, predicted), 1)
     target_output = outputs.gather(1, targets[:, None])
     comes_first = torch.arange(classes) < targets[:, None]
     rank = ((outputs > target_output) | ((outputs == target_output) & comes_first)).sum(1)
@@ -163,15 +168,15 @@ def compute_metrics(outputs: Tensor, truth: NDArray[Any], card: Card) -> Evaluat
         num_correct_top5=int((rank < 5).sum()) if classes > 5 else None,
         is_ordinal=card.task == "ordinal",
     )
-    answers = predicted.numpy()
     return EvaluationOutputs(
         metrics=metrics,
-        predicted=answers,
-        confidence=confidence.numpy(),
+        predicted=predicted,
+        confidence=confidence,
         losses=losses,
         probabilities=shares.numpy(),
-        is_correct=answers == truth,
+        is_correct=predicted == truth,
         network_outputs=outputs.numpy(),
+        answers=answers,
     )
 
 
@@ -183,7 +188,8 @@ def _of_labels(
     card: Card,
 ) -> EvaluationOutputs:
     """What `compute_metrics` returns where an image has any number of labels."""
-    predicted = shares >= np.array(card.label_thresholds)
+    answers = decide(outputs.numpy(), shares, card)
+    predicted = answers.predicted
     metrics = MultiLabelMetrics.of(
         shares, truth, predicted, classes=card.classes, loss=float(losses.mean())
     )
@@ -197,4 +203,5 @@ def _of_labels(
         probabilities=shares,
         is_correct=is_correct,
         network_outputs=outputs.numpy(),
+        answers=answers,
     )

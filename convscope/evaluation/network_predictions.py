@@ -17,6 +17,7 @@ from convscope.evaluation.opening import open_trained
 from convscope.inference import probabilities
 from convscope.models import ModelLike
 from convscope.predictions.answering import answer_batches, collect
+from convscope.predictions.decided import Answers, decide
 from convscope.predictions.loading import ImageBatches, find_images
 from convscope.predictions.result import Predictions
 from convscope.runs.own_code import Consent
@@ -57,10 +58,12 @@ def predict_by_torch(
         channels_last, default_size = choose_feeding(net, card, torch_device)
         listed, found = find_images(images)
 
-        def answer(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        def answer(pixels: NDArray[np.uint8]) -> Answers:
             batch = torch.from_numpy(pixels).to(torch_device)
             fed = normalize(batch, card, channels_last=channels_last)
-            return probabilities(compute_logits(net, fed, len(card.classes)), card).cpu().numpy()
+            outputs = compute_logits(net, fed, len(card.classes))
+            shares = probabilities(outputs, card).cpu().numpy()
+            return decide(outputs.float().cpu().numpy(), shares, card)
 
         batches = ImageBatches(
             listed, card, batch_size or default_size, rank=group.rank, size=group.size

@@ -145,7 +145,7 @@ class _Worker:
         )
         with batches:
             answers = answer_batches(
-                batches, self.classifier, card, top=self.top, on_progress=on_progress
+                batches, self.classifier.answers, card, top=self.top, on_progress=on_progress
             )
         predictions = [one for batch in answers for one in batch.predictions]
         unreadable = [one for batch in answers for one in batch.unreadable]

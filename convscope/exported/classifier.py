@@ -23,6 +23,7 @@ from convscope.exported.folder import ExportedModel
 from convscope.exported.golden import GOLDEN, golden_difference, tolerance
 from convscope.exported.pixels import normalize
 from convscope.exported.probabilities import probabilities
+from convscope.predictions.decided import Answers, decide
 from convscope.regular_files import check_regular
 
 
@@ -48,7 +49,15 @@ class Classifier:
         """Probabilities (n, classes) for bytes (n, height, width, channels) of the input's size,
         as `convscope.exported.pixels.fitted_pixels` reads them.
         """
-        return probabilities(self.engine(normalize(pixels, self.card)), self.card)
+        return probabilities(self._outputs(pixels), self.card)
+
+    def answers(self, pixels: NDArray[np.uint8]) -> Answers:
+        """What it answers for the same, by the rules of the card."""
+        outputs = self._outputs(pixels)
+        return decide(outputs, probabilities(outputs, self.card), self.card)
+
+    def _outputs(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.engine(normalize(pixels, self.card))
 
 
 def open_classifier(

@@ -22,11 +22,14 @@ def column_names(card: Card, top: int) -> list[str]:
     """`path`, `label`, `probability`, `label_2`, ..., `error`: the same for every part.
 
     Of several labels `path`, `labels`, `label_1`, `probability_1`, ...; of grades with
-    `expected_grade` behind the path.
+    `expected_grade` behind the path; `answer` and `set` as `Prediction.to_row` has them.
     """
     is_multi_label = card.task == "multi-label"
     names = ["path"]
-    names += ["labels"] * is_multi_label + ["expected_grade"] * (card.task == "ordinal")
+    names += ["labels"] * is_multi_label
+    names += ["answer"] * (card.abstention is not None)
+    names += ["set"] * (card.prediction_sets is not None)
+    names += ["expected_grade"] * (card.task == "ordinal")
     for rank in range(1, min(top, len(card.classes)) + 1):
         suffix = "" if rank == 1 and not is_multi_label else f"_{rank}"
         names += [f"label{suffix}", f"probability{suffix}"]

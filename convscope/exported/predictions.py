@@ -34,5 +34,7 @@ def predict_exported(
         classifier = ahead or open_classifier(
             model, threads=threads, batch_size=min(batch_size, len(listed)), spin=False
         )
-        answers = answer_batches(batches, classifier, card, top=top, on_progress=on_progress)
+        answers = answer_batches(
+            batches, classifier.answers, card, top=top, on_progress=on_progress
+        )
         return answers, notes

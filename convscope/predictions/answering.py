@@ -10,12 +10,13 @@ from PIL import Image
 
 from convscope.card import Card
 from convscope.data.survey import describe_notes
+from convscope.predictions.decided import Answers
 from convscope.predictions.loading import ImageBatches, Unreadable
 from convscope.predictions.ranking import rank_classes
 from convscope.predictions.result import Prediction, Predictions
 
-Answer = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
-"""From bytes (n, h, w, c) of the network's input size to probabilities (n, classes)."""
+Answer = Callable[[NDArray[np.uint8]], Answers]
+"""From bytes (n, h, w, c) of the network's input size to answers for n images."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def answer_batches(
     for number, (images, unreadable) in enumerate(batches, start=1):
         predictions: list[Prediction] = []
         if images:
-            probabilities = answer(np.stack([image.pixels for image in images]))
-            predictions = rank_classes([image.name for image in images], probabilities, card, top)
+            answered = answer(np.stack([image.pixels for image in images]))
+            predictions = rank_classes([image.name for image in images], answered, card, top)
         thumbnails = [image.thumbnail for image in images if image.thumbnail]
         noted = {image.name: image.note for image in images if image.note}
         answers.append(BatchAnswers(predictions, unreadable, thumbnails, noted))

@@ -1,33 +1,39 @@
-"""From probabilities to predictions: the most probable classes of each image."""
+"""From answers to predictions: the classes of each image by name, the most probable first."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convscope.card import Card
+from convscope.predictions.decided import Answers
 from convscope.predictions.result import Prediction, expected_grade
 
 
-def rank_classes(
-    names: Sequence[str], probabilities: NDArray[np.float64], card: Card, top: int
-) -> list[Prediction]:
-    """A prediction with the `top` most probable classes for each image, from (n, classes).
+def rank_classes(names: Sequence[str], answers: Answers, card: Card, top: int) -> list[Prediction]:
+    """A prediction with the `top` most probable classes for each image.
 
-    Where an image may have several labels, those that reach the card's thresholds come first, all
-    of them.
+    What is predicted comes first, even where another class is more probable: where an image may
+    have several labels, all that reach their thresholds.
     """
-    order = np.argsort(-probabilities, axis=1, kind="stable")
+    order = np.argsort(-answers.probabilities, axis=1, kind="stable")
+    is_several = card.task == "multi-label"
     predictions: list[Prediction] = []
-    for name, row, ranked in zip(names, probabilities, order, strict=True):
-        labels, count = None, top
-        if card.task == "multi-label":
-            is_label = row >= np.array(card.label_thresholds)
-            first = [int(index) for index in ranked if is_label[index]]
-            ranked = [*first, *(index for index in ranked if not is_label[index])]  # noqa: PLW2901
-            labels = tuple(card.classes[index] for index in first)
-            count = max(top, len(labels))
-        grade = expected_grade(row) if card.task == "ordinal" else None
-        best = tuple((card.classes[int(index)], float(row[int(index)])) for index in ranked[:count])
-        predictions.append(Prediction(name, best, labels, grade))
+    for index, name in enumerate(names):
+        row, said = answers.probabilities[index], answers.predicted[index]
+        first = [int(k) for k in order[index] if (said[k] if is_several else k == said)]
+        ranked = [*first, *(int(k) for k in order[index] if int(k) not in first)]
+        count = max(top, len(first)) if is_several else top
+        members = None if answers.sets is None else answers.sets[index]
+        predictions.append(
+            Prediction(
+                path=name,
+                top_k=tuple((card.classes[k], float(row[k])) for k in ranked[:count]),
+                labels=tuple(card.classes[k] for k in first) if is_several else None,
+                expected_grade=expected_grade(row) if card.task == "ordinal" else None,
+                is_sure=None if answers.is_sure is None else bool(answers.is_sure[index]),
+                set=None
+                if members is None
+                else tuple(card.classes[int(k)] for k in order[index] if members[k]),
+            )
+        )
     return predictions

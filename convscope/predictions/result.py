@@ -21,6 +21,9 @@ _PRINTED = 20  # lines
 
 TopK = tuple[tuple[str, float], ...]
 
+NOT_SURE = "not sure"
+"""The label of an image for which the network does not answer."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -31,15 +34,24 @@ class Prediction:
     Where an image may have several labels, `labels` are those with a probability of at least one
     half, `label` is all of them in a text, and `top_k` has them and the most probable of the
     others. Of grades, `expected_grade` is Σ k · p_k over the grades k = 0, 1, ... in their order.
+
+    The rules of the card, which `convscope.decide` chooses, may have another class predicted than
+    the most probable one: it then comes first. `is_sure` says whether the network answers, where
+    it need not: `label` is "not sure" where it does not. `set` has the classes of the prediction
+    set, where there are such, the most probable first.
     """
 
     path: str
     top_k: tuple[tuple[str, float], ...]
     labels: tuple[str, ...] | None = None
     expected_grade: float | None = None
+    is_sure: bool | None = None
+    set: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
+        if self.is_sure is False:
+            return NOT_SURE
         if self.labels is None:
             return self.top_k[0][0]
         return "; ".join(self.labels) or NO_LABEL
@@ -54,10 +66,14 @@ class Prediction:
         if self.labels is not None:
             return dict(path=self.path, labels=[*self.labels], probabilities=probabilities)
         grade = {} if self.expected_grade is None else {"expected_grade": self.expected_grade}
+        sure = {} if self.is_sure is None else {"sure": self.is_sure}
+        members = {} if self.set is None else {"set": [*self.set]}
         return dict(
             path=self.path,
-            label=self.label,
+            label=None if self.is_sure is False else self.label,
             probability=self.probability,
+            **sure,
+            **members,
             **grade,
             probabilities=probabilities,
         )
@@ -66,7 +82,8 @@ class Prediction:
         """The prediction as a row of a table: path, label, probability, label_2, ...
 
         Of several labels: path, labels, label_1, probability_1, label_2, ...; of grades with
-        expected_grade behind the path.
+        expected_grade behind the path. Where the network need not answer: path, answer, which is
+        empty where it does not, label, ...; of prediction sets with set behind these.
         """
         row: dict[str, Any] = {"path": self.path}
         if self.labels is not None:
@@ -74,6 +91,10 @@ class Prediction:
             for rank, (label, probability) in enumerate(self.top_k, start=1):
                 row |= {f"label_{rank}": label, f"probability_{rank}": probability}
             return row
+        if self.is_sure is not None:
+            row["answer"] = self.label if self.is_sure else ""
+        if self.set is not None:
+            row["set"] = "; ".join(self.set)
         if self.expected_grade is not None:
             row["expected_grade"] = self.expected_grade
         for rank, (label, probability) in enumerate(self.top_k, start=1):
@@ -92,7 +113,10 @@ class Prediction:
         if self.labels is not None:
             sure, others = self.divided()
             listed = f"{listing(sure) or NO_LABEL}{f' (then {listing(others)})' if others else ''}"
-        return visible(f"{self.path}: {listed}{grade}")
+        if self.is_sure is False:
+            listed = f"{NOT_SURE} ({listed})"
+        members = "" if self.set is None else f"; set: {', '.join(self.set)}"
+        return visible(f"{self.path}: {listed}{grade}{members}")
 
     def divided(self) -> tuple[TopK, TopK]:
         """What is predicted, and the others of `top_k`, both with their probabilities."""

@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +16,7 @@ from starlette.types import ASGIApp
 
 from convscope.data.unreadable import UnreadableImage
 from convscope.http_server.access import Refusal
+from convscope.predictions.decided import Answers, joined_answers
 from convscope.predictions.ranking import rank_classes
 from convscope.serving import open_inference
 from convscope.serving.bodies import NamedImage, decompress, parse_images
@@ -90,7 +89,7 @@ class _Endpoints:
             if isinstance(result, UnreadableImage):
                 said.append({**name, "error": f"The image {result}."})
             else:
-                (prediction,) = rank_classes([""], result[None], model.card, top)
+                (prediction,) = rank_classes([""], result, model.card, top)
                 said.append({**name, **_without_path(prediction.to_dict())})
         answer = {"model": model.name, "version": model.version, "predictions": said}
         if not all("error" in one for one in said):
@@ -121,12 +120,12 @@ class _Endpoints:
         )
         wanted = await self._read(request, read)
         results = await service.classify(request, model, wanted.images)
-        rows: list[NDArray[np.float64]] = []
+        answers: list[Answers] = []
         for index, result in enumerate(results):
             if isinstance(result, UnreadableImage):
                 raise Refusal(400, f"Image {index} {result}.")
-            rows.append(result)
-        body, headers = open_inference.render(wanted, np.stack(rows), model)
+            answers.append(result)
+        body, headers = open_inference.render(wanted, joined_answers(answers), model)
         return Response(body, headers=headers)
 
     async def health(self, _request: Request) -> Response:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Classify = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
-"""Bytes (n, h, w, c) to probabilities (n, classes)."""
+from convscope.predictions.decided import Answers
+
+Classify = Callable[[NDArray[np.uint8]], Sequence[Answers]]
+"""Bytes (n, h, w, c) to an answer for each of n images."""
 
 
 class QueueFullError(Exception):
@@ -25,14 +27,14 @@ class QueuedImage:
 
     Attributes:
         deadline: after which nobody waits for the answer, by `time.monotonic`.
-        answer: the probabilities of its classes (classes,), or what is wrong with it.
+        answer: the answer for it, or what is wrong with it.
         classify, pixels: what computes the answer, and from which bytes (h, w, c); set once it is
             decoded.
         since: when it was decoded.
     """
 
     deadline: float
-    answer: Future[NDArray[np.float64]] = field(default_factory=Future[Any])
+    answer: Future[Answers] = field(default_factory=Future[Any])
     classify: Classify | None = None
     pixels: NDArray[np.uint8] | None = None
     since: float = 0.0
@@ -143,7 +145,7 @@ class Batcher:
                 self._condition.wait(left)
             batch = [self._images.popleft()]
             while self._images and len(batch) < self._max_batch_size:
-                if self._images[0].classify is not batch[0].classify:
+                if self._images[0].classify != batch[0].classify:
                     break  # the network was replaced in between
                 batch.append(self._images.popleft())
             return batch

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.http_server.access import Refusal
+from convscope.predictions.decided import Answers
 from convscope.serving.bodies import check_count, decode_base64, parse_object
 from convscope.serving.models import ServedModel
 from convscope.serving.pipeline import ImageSource
 from convscope.words.json_text import to_json
 
 IMAGES, PROBABILITIES, LABEL = "images", "probabilities", "label"
+IS_SURE, SET = "is_sure", "set"
 LENGTH_HEADER = "inference-header-content-length"
 _INPUTS = (
     f"The input is {IMAGES}: UINT8 (n, height, width, 3), red, green and blue, of any size, or "
@@ -52,6 +54,10 @@ def metadata(model: ServedModel) -> dict[str, Any]:
     tensors = [{"name": PROBABILITIES, "datatype": "FP32", "shape": [-1, len(card.classes)]}]
     if card.task != "multi-label":
         tensors.append({"name": LABEL, "datatype": "BYTES", "shape": [-1]})
+    if card.abstention is not None:
+        tensors.append({"name": IS_SURE, "datatype": "BOOL", "shape": [-1]})
+    if card.prediction_sets is not None:
+        tensors.append({"name": SET, "datatype": "BOOL", "shape": [-1, len(card.classes)]})
     return {
         "name": model.name,
         "versions": [model.version],
@@ -82,13 +88,13 @@ def parse_infer(body: bytes, length: str, model: ServedModel, *, most: int) -> I
 
 
 def render(
-    request: InferRequest, probabilities: NDArray[np.float64], model: ServedModel
+    request: InferRequest, answers: Answers, model: ServedModel
 ) -> tuple[bytes, dict[str, str]]:
-    """The body and the headers of the answer for probabilities (n, classes)."""
+    """The body and the headers of what is answered for the images."""
     described: list[dict[str, Any]] = []
     binary: list[bytes] = []
     for wanted in request.outputs:
-        datatype, values, shape = _tensor(wanted, probabilities, model.card.classes)
+        datatype, values, shape = _tensor(wanted, answers, model.card.classes)
         tensor: dict[str, Any] = {"name": wanted.name, "datatype": datatype, "shape": shape}
         if wanted.is_binary:
             data = values.tobytes() if isinstance(values, np.ndarray) else _join(values)
@@ -217,9 +223,12 @@ def _outputs(content: Mapping[str, Any], model: ServedModel) -> Sequence[WantedO
 
 
 def _tensor(
-    wanted: WantedOutput, probabilities: NDArray[np.float64], classes: Sequence[str]
-) -> tuple[str, NDArray[np.float32] | list[str], list[int]]:
+    wanted: WantedOutput, answers: Answers, classes: Sequence[str]
+) -> tuple[str, NDArray[np.float32] | NDArray[np.bool_] | list[str], list[int]]:
     """Type, values and shape of an output."""
+    probabilities, flags = answers.probabilities, {IS_SURE: answers.is_sure, SET: answers.sets}
+    if (found := flags.get(wanted.name)) is not None:
+        return "BOOL", np.ascontiguousarray(found), [*found.shape]
     order = np.argsort(-probabilities, axis=1, kind="stable")
     if wanted.num_classes:
         texts = [
@@ -229,7 +238,7 @@ def _tensor(
         ]
         return "BYTES", texts, [len(probabilities), wanted.num_classes]
     if wanted.name == LABEL:
-        labels = [classes[int(index)] for index in order[:, 0]]
+        labels = [classes[int(index)] for index in answers.predicted]
         return "BYTES", labels, [len(probabilities)]
     values = np.ascontiguousarray(probabilities, np.dtype("<f4"))
     return "FP32", values, [*values.shape]

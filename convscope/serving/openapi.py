@@ -137,7 +137,12 @@ def _prediction() -> dict[str, Any]:
     return _object(
         {
             "name": {**_TEXT, "description": "Of the file, in a form."},
-            "label": {**_TEXT, "description": "The most probable class."},
+            "label": {
+                "type": ["string", "null"],
+                "description": "The predicted class; null where it is not sure.",
+            },
+            "sure": {"type": "boolean", "description": "Of a network that need not answer."},
+            "set": {"type": "array", "items": _TEXT, "description": "The prediction set."},
             "labels": {"type": "array", "items": _TEXT, "description": "Where there are several."},
             "probability": {**_NUMBER, "description": "Of the label."},
             "probabilities": {"type": "object", "additionalProperties": _NUMBER},

@@ -15,6 +15,7 @@ from convscope.data.resize import resize_image
 from convscope.data.unreadable import UnreadableImage, limited_pixels, refuse_size
 from convscope.exported.pixels import fitted_pixels
 from convscope.http_server.access import Refusal
+from convscope.predictions.decided import Answers
 from convscope.serving.batcher import Batcher, QueuedImage, QueueFullError
 from convscope.serving.metrics import Metrics
 from convscope.serving.models import ServedModel
@@ -23,7 +24,7 @@ from convscope.serving.settings import ServeSettings
 ImageSource = bytes | NDArray[np.uint8]
 """The content of a file, or pixels (h, w, 3): red, green and blue."""
 
-Result = NDArray[np.float64] | UnreadableImage
+Result = Answers | UnreadableImage
 
 
 class Pipeline:
@@ -47,7 +48,7 @@ class Pipeline:
         metrics.watch_queue(lambda: self._batcher.num_waiting)
 
     async def classify(self, model: ServedModel, images: Sequence[ImageSource]) -> Sequence[Result]:
-        """Probabilities (classes,) for each image, or why it cannot be read.
+        """The answer for each image, or why it cannot be read.
 
         Raises Refusal where the queue is full (503), or the answer takes too long (504).
         """
@@ -99,7 +100,7 @@ class Pipeline:
                 image.answer.set_exception(error)
         else:
             self._metrics.decode_seconds.observe(time.perf_counter() - begin)
-            image.classify = model.classifier
+            image.classify = model.classifier.answers
             self._batcher.put(image)
 
 

@@ -241,8 +241,8 @@ def _reassemble(
         if group.is_first:
             run.replace_card(card)
         user.message(
-            "What was chosen for the weights so far, as a temperature, is taken back: it may not "
-            "suit the weights that follow. Choose it again after the training."
+            "What was chosen for the weights so far, as a temperature or a threshold, is taken "
+            "back: it may not suit the weights that follow. Choose it again after the training."
         )
     task = Task.of(network, loaded, card, config, device, function)
     return assemble(task, session, status, stored=stored, resumes=True), task

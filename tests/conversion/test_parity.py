@@ -134,7 +134,8 @@ def test_bytes_of_images_are_measured_in_levels(reference):
         """Three levels above what training feeds, and the exact probabilities for that."""
         (sample,) = (one for one in reference.samples if one.pixels is pixels)
         fed = sample.whole + np.float32(3 / (255 * 0.25))
-        return fed, torch.softmax(torch.from_numpy(exact(fed)), 1).numpy()
+        shares = torch.softmax(torch.from_numpy(exact(fed)), 1).numpy()
+        return {"fitted": fed, "probabilities": shares, "label": shares.argmax(1)}
 
     of_images = reference.of_images(brighter)
     assert of_images.levels == pytest.approx(3, abs=0.01)

@@ -75,6 +75,7 @@ CASES = {
     "evaluate": ["{run}", "{data}", "--csv", "{out}.csv", "--html", "{out}.html",
                  "--report", "{out}"],
     "calibrate": ["{run}", "{data}"],
+    "decide": ["{run}", "{data}", "--conformal", "0.5"],
     "export": ["{run}", "-o", "{out}.exported"],
     "predict": ["{run}", "{data}"],
     "check": ["{data}", "--html", "{out}.html"],

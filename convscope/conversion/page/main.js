@@ -120,25 +120,27 @@ function stopWebcam() {
 
 /** @param {Prediction} prediction */
 function show(prediction) {
-  const { classes, task, thresholds } = /** @type {Network} */ (network).card;
+  const { classes } = /** @type {Network} */ (network).card;
+  const { predicted, isSure, set } = prediction;
   shown = prediction;
   const order = prediction.probabilities.map((_, index) => index);
   order.sort((a, b) => prediction.probabilities[b] - prediction.probabilities[a] || a - b);
-  const isSeveral = task === "multi-label";
-  const rows = order.slice(0, isWhole ? undefined : FEW).map((index) => {
-    const probability = prediction.probabilities[index];
-    const isYes = isSeveral ? probability >= thresholds[index] : index === order[0];
-    return row(classes[index], probability, isYes);
-  });
+  const rows = order
+    .slice(0, isWhole ? undefined : FEW)
+    .map((index) => row(classes[index], prediction.probabilities[index], isSure && predicted.includes(index)));
   part("classes").replaceChildren(...rows);
   more.hidden = order.length <= FEW;
   more.textContent = isWhole ? `The first ${FEW} only` : `All ${order.length} classes`;
   const time = prediction.milliseconds;
+  const named = (/** @type {number[]} */ indices) =>
+    order
+      .filter((index) => indices.includes(index))
+      .map((index) => classes[index])
+      .join(", ");
   part("details").textContent =
-    `${canvas.width} × ${canvas.height} pixels, ${time < 10 ? time.toFixed(1) : Math.round(time)} ms.`;
-  const names = order.filter((index) => prediction.probabilities[index] >= thresholds[index]);
-  if (!isSeveral) say(classes[order[0]]);
-  else say(names.map((index) => classes[index]).join(", ") || "None of the labels.");
+    `${canvas.width} × ${canvas.height} pixels, ${time < 10 ? time.toFixed(1) : Math.round(time)} ms.` +
+    (set ? ` Prediction set: ${named(set)}.` : "");
+  say(isSure ? named(predicted) || "None of the labels." : "Not sure.");
 }
 
 /** @param {string} name @param {number} probability @param {boolean} isYes */

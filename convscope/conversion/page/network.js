@@ -3,8 +3,14 @@
 import * as ort from "./ort.wasm.bundle.min.mjs";
 
 /** @typedef {{ data: Uint8Array, width: number, height: number }} Pixels */
-/** @typedef {{ classes: string[], task: string, input_size: number[], thresholds: number[] }} Card */
-/** @typedef {{ probabilities: number[], milliseconds: number }} Prediction */
+/** @typedef {{ classes: string[], task: string, input_size: number[] }} Card */
+
+/**
+ * What the network's graph answers: probabilities, indices of the predicted classes, whether it is sure of them, and
+ * indices of the prediction set, if it makes such.
+ * @typedef {{ probabilities: number[], predicted: number[], isSure: boolean, set?: number[] }} Answer
+ * @typedef {Answer & { milliseconds: number }} Prediction
+ */
 
 ort.env.wasm.wasmPaths = { wasm: new URL("ort-wasm-simd-threaded.wasm", import.meta.url).href };
 
@@ -34,9 +40,20 @@ export async function loadNetwork(onProgress) {
 async function run(session, { data, width, height }) {
   const images = new ort.Tensor("uint8", data, [1, height, width, 3]);
   const start = performance.now();
-  const { probabilities } = await session.run({ images }, ["probabilities"]);
+  const found = await session.run({ images });
   const milliseconds = performance.now() - start;
-  return { probabilities: Array.from(probabilities.data), milliseconds };
+  return {
+    probabilities: Array.from(found.probabilities.data, Number),
+    predicted: found.label ? [Number(found.label.data[0])] : chosen(found.labels),
+    isSure: !found.is_sure || Boolean(found.is_sure.data[0]),
+    set: found.set && chosen(found.set),
+    milliseconds,
+  };
+}
+
+/** The indices where a tensor is true. @param {ort.Tensor} tensor */
+function chosen(tensor) {
+  return Array.from(tensor.data, Number).flatMap((isIn, index) => (isIn ? [index] : []));
 }
 
 /** @param {string} name */

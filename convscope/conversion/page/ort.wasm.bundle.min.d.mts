@@ -4,10 +4,10 @@ export const env: { wasm: { wasmPaths?: { wasm: string } } };
 
 export class Tensor {
   constructor(type: "uint8", data: Uint8Array, dims: number[]);
-  readonly data: Float32Array;
+  readonly data: ArrayLike<number | bigint>;
 }
 
 export class InferenceSession {
   static create(model: Uint8Array): Promise<InferenceSession>;
-  run(feeds: Record<string, Tensor>, fetches: string[]): Promise<Record<string, Tensor>>;
+  run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>>;
 }

@@ -1,4 +1,5 @@
-/** @typedef {{ error?: string, label?: string, labels?: string[], probabilities?: Record<string, number> }} Said */
+/** @typedef {{ error?: string, label?: string | null, labels?: string[], set?: string[] }} Names */
+/** @typedef {Names & { probabilities?: Record<string, number> }} Said */
 
 const KEPT = "convscope-token";
 
@@ -52,8 +53,9 @@ function card(file, said) {
   if (said.error) {
     facts.append(element("h2", said.error, "wrong"), element("p", file.name, "file"));
   } else {
-    const title = said.labels ? said.labels.join(", ") || "no label" : said.label;
+    const title = said.labels ? said.labels.join(", ") || "no label" : (said.label ?? "Not sure");
     facts.append(element("h2", title), element("p", file.name, "file"));
+    if (said.set) facts.append(element("p", `Prediction set: ${said.set.join(", ")}`));
     const shares = Object.entries(said.probabilities ?? {}); // names such as "4" come first in an object
     for (const [name, value] of shares.sort((a, b) => b[1] - a[1])) facts.append(row(name, value));
   }
