@@ -19,7 +19,7 @@ from convscope.zoo import module_sources
 from tests.forked import Forked
 
 settings.register_profile("convscope", deadline=None)  # a busy machine fails no test
-settings.load_profile("convscope")
+settings.register_profile("fast", settings.get_profile("convscope"), max_examples=30)
 
 _TESTS = Path(__file__).resolve().parent
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -27,6 +27,11 @@ REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-golden", action="store_true", help="write the golden files anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    is_fast = config.option.markexpr == "not slow"
+    settings.load_profile("fast" if is_fast else "convscope")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -60,6 +60,7 @@ def test_a_chain_sees_what_the_sets_of_pixels_hold(length, chain):
         assert boxes(support) == pixels.boxes()
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])  # most pairs differ in their units
 @given(st.integers(6, 20), windows, windows)
 def test_branches_meet_as_the_sets_of_pixels_do(length, one, other):
     both = [Pixels.image(length).window(**words) for words in (one, other)]

@@ -10,6 +10,7 @@ from torchvision import models
 
 from convscope.runs.folder import Run
 from tests.browser import fake_runs
+from tests.repetition import first_fast
 
 NARROW = {"width": 390, "height": 844}
 
@@ -169,7 +170,7 @@ def luminance(color: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", first_fast(1, ["light", "dark"]))
 def test_a_narrow_page_does_not_scroll_sideways(
     page: Any, pair: tuple[str, str], theme: str
 ) -> None:

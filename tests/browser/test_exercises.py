@@ -5,6 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.repetition import first_fast
+
 
 @pytest.fixture
 def card(page: Any) -> Any:
@@ -189,7 +191,9 @@ def test_on_paper_there_is_no_frame_and_nothing_but_black_on_white(page: Any) ->
     assert broken == 0
 
 
-@pytest.mark.parametrize("path", ["/learn/vgg?exercise=1", "/learn/all/sheet?seed=3&count=12"])
+@pytest.mark.parametrize(
+    "path", first_fast(1, ["/learn/vgg?exercise=1", "/learn/all/sheet?seed=3&count=12"])
+)
 def test_a_narrow_screen_does_not_scroll_sideways(page: Any, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(path)

@@ -70,12 +70,15 @@ def test_the_focus_stays_when_a_screen_is_drawn_again(
 
 @pytest.mark.parametrize(
     ("path", "selector"),
-    [
-        ("/learn/convolution", ".lattice[aria-label=filter] input >> nth=4"),
-        ("/learn/size", "[aria-label='Input size'] input"),
-        ("/learn/training", "input[aria-label='Learning rate']"),
-        ("/learn/convolution", "input[aria-label='Your answer']"),
-    ],
+    first_fast(
+        2,
+        [
+            ("/learn/convolution", ".lattice[aria-label=filter] input >> nth=4"),
+            ("/learn/size", "[aria-label='Input size'] input"),
+            ("/learn/training", "input[aria-label='Learning rate']"),
+            ("/learn/convolution", "input[aria-label='Your answer']"),
+        ],
+    ),
 )
 def test_a_field_keeps_its_text_and_its_caret(page: Any, path: str, selector: str) -> None:
     page.goto(path)
@@ -107,7 +110,9 @@ def test_what_is_no_number_yet_is_kept_and_marked(page: Any) -> None:
     assert page.evaluate("document.activeElement.value") == "−"
 
 
-@pytest.mark.parametrize("seconds", [0, 0.5])  # after 0.3 the stage says what it waits for
+@pytest.mark.parametrize(
+    "seconds", first_fast(1, [0.5, 0])
+)  # after 0.3 the stage says what it waits for
 def test_an_operand_that_is_followed_leaves_the_focus_on_the_stage(
     lab: Any, page: Any, seconds: float
 ) -> None:

@@ -213,7 +213,7 @@ def narrow(page: Any) -> Any:
     return page
 
 
-@pytest.mark.parametrize("path", first_fast(4, ["size", "maps", "pooling", "sharing", *EXTREME]))
+@pytest.mark.parametrize("path", first_fast(2, ["size", "maps", "pooling", "sharing", *EXTREME]))
 def test_on_a_narrow_screen_nothing_lies_beside_the_page(narrow: Any, path: str) -> None:
     opened(narrow, path)
     narrow.wait_for_timeout(100)

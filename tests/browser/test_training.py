@@ -15,6 +15,7 @@ from convscope.runs.folder import Run
 from convscope.training.config import TrainConfig
 from convscope.webapp.jobs.form import LEFT_OUT
 from tests.browser import fake_runs
+from tests.repetition import first_fast
 
 NARROW = {"width": 390, "height": 844}
 
@@ -323,6 +324,7 @@ def test_an_unknown_run_is_a_sentence(page: Any) -> None:
     assert "nowhere" in alert.inner_text()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_can_be_trained_on(lab: Any, page: Any, digits_run: Path) -> None:
     run = fake_runs.copied(digits_run, lab.runs, "killed")
     (run.path / "test.json").unlink()
@@ -336,7 +338,7 @@ def test_a_run_that_was_killed_can_be_trained_on(lab: Any, page: Any, digits_run
     page.get_by_text("Test accuracy", exact=True).wait_for(timeout=60_000)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", first_fast(1, ["light", "dark"]))
 def test_a_narrow_page_does_not_scroll_sideways(page: Any, fake: Run, theme: str) -> None:
     page.set_viewport_size(NARROW)
     page.emulate_media(color_scheme=theme)

@@ -11,6 +11,7 @@ from convscope.conversion import renamed_weights
 from convscope.conversion.renamed_weights import export_weights
 from convscope.errors import RequestError, WorkError
 from convscope.zoo import ZOO, create_model
+from tests.repetition import first_fast
 
 pytest.importorskip("onnx")
 
@@ -58,14 +59,16 @@ TIMMS = {
 """timm's networks that are ours; the first four by other names of the network or its layers."""
 
 
-@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "mobilenet_v3_small", *SLOW])
+@pytest.mark.parametrize(
+    "name", first_fast(1, ["resnet18", "squeezenet1_1", "mobilenet_v3_small", *SLOW])
+)
 def test_torchvision_loads_them(tmp_path, name):
     net = net_of(name)
     path = export_weights(net, tmp_path / "x.safetensors", "torchvision")
     same(net, torchvisions(name), path, 224)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg11", *slow(*TIMMS)])
+@pytest.mark.parametrize("name", first_fast(1, ["resnet18", "vgg11", *slow(*TIMMS)]))
 def test_timm_loads_them(tmp_path, name):
     net = net_of(name)
     path = export_weights(net, tmp_path / "x.safetensors", "timm")

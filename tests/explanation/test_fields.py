@@ -13,6 +13,7 @@ from convscope.explanation.recording import record
 from convscope.gradients import contiguous_gradients
 from convscope.zoo import create_model
 from tests.receptive.test_zoo import positive
+from tests.repetition import first_fast, sample_fast
 
 
 class Whole(nn.Module):
@@ -131,7 +132,7 @@ ZOO_NETWORKS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "height", "width"), ZOO_NETWORKS)
+@pytest.mark.parametrize(("name", "height", "width"), sample_fast(3, ZOO_NETWORKS))
 def test_receptive_fields_match_gradients(name, height, width):
     channels = 1 if name.startswith("lenet5") else 3
     seen_exactly(create_model(name, input_size=(height, width)), (height, width), channels)
@@ -274,7 +275,7 @@ def test_a_receptive_field_is_never_too_small_and_exact_where_it_claims_to_be(be
     never_too_little(REACHED[behind], SIZE)
 
 
-@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mnasnet0_5"])
+@pytest.mark.parametrize("name", first_fast(1, ["shufflenet_v2_x0_5", "mnasnet0_5"]))
 def test_receptive_fields_of_torchvision_networks_are_exact_where_they_claim_to_be(name):
     models = pytest.importorskip("torchvision").models
     never_too_little(Whole(models.get_model(name, weights=None)), (64, 80), count=120)
@@ -290,7 +291,8 @@ def test_receptive_fields_of_ghost_modules_are_exact_where_they_claim_to_be():
 
 
 @pytest.mark.parametrize(
-    ("name", "height", "width"), [("lenet5", 32, 41), ("alexnet", 99, 83), ("deepface", 72, 89)]
+    ("name", "height", "width"),
+    first_fast(2, [("lenet5", 32, 41), ("alexnet", 99, 83), ("deepface", 72, 89)]),
 )
 def test_dense_layers_have_the_union_of_the_last_maps_receptive_fields(name, height, width):
     channels = 1 if name == "lenet5" else 3
@@ -317,7 +319,7 @@ WITH_MARGIN = [
 ]
 
 
-@pytest.mark.parametrize(("name", "layers"), WITH_MARGIN)
+@pytest.mark.parametrize(("name", "layers"), first_fast(1, WITH_MARGIN))
 def test_a_box_beyond_the_image_matches_a_larger_image(name, layers):
     size, margin = (96, 80), 64
     recording, _, answers = prepared(create_model(name, input_size=size), size)
@@ -347,7 +349,9 @@ def counted(field, size):
     return ends, len(inside) / len(pixels)
 
 
-@pytest.mark.parametrize(("name", "height", "width"), [("resnet18", 64, 48), ("alexnet", 99, 83)])
+@pytest.mark.parametrize(
+    ("name", "height", "width"), first_fast(1, [("resnet18", 64, 48), ("alexnet", 99, 83)])
+)
 def test_the_clipped_box_and_its_fraction_match_counting(name, height, width):
     recording, _, answers = prepared(
         create_model(name, input_size=(height, width)), (height, width)

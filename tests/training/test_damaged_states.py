@@ -20,6 +20,7 @@ from convscope.training.callbacks.checkpoint import pack, unpack
 from convscope.training.config import TrainConfig
 from convscope.training.optimizer import Optimizer
 from convscope.training.state import TrainState
+from tests.repetition import first_fast, sample_fast
 from tests.simd import WIDEST
 from tests.training.small import Act, Net, assert_same_bits, train
 
@@ -121,7 +122,7 @@ def test_the_newest_state_damaged_in_fifty_ways_gives_way_and_is_named(tmp_path,
     assert passed == 50
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", first_fast(1, ENGINES))
 @pytest.mark.parametrize("number", [1, 8])
 def test_a_resume_from_the_state_before_has_the_same_bits(tmp_path, runs, engine, number):
     whole, stopped = runs(engine)
@@ -160,7 +161,7 @@ def parts():
     yield from ("state", "version")
 
 
-@pytest.mark.parametrize("part", [*parts()])
+@pytest.mark.parametrize("part", sample_fast(4, [*parts()]))
 def test_a_state_that_lacks_a_part_is_refused(part):
     net, optimizer, stored = packed()
     tensors = {name: tensor for name, tensor in stored.tensors.items() if name != part}
@@ -207,7 +208,10 @@ LEFT_OUT = {
 
 @pytest.mark.parametrize(
     ("engine", "part"),
-    [pair for pair in itertools.product(ENGINES, LEFT_OUT) if pair != ("lanes", "statistics")],
+    sample_fast(
+        3,
+        [pair for pair in itertools.product(ENGINES, LEFT_OUT) if pair != ("lanes", "statistics")],
+    ),
 )
 def test_each_part_decides_the_bits_with_either_engine(tmp_path, runs, engine, part):
     """Shows that the comparison of `assert_same_bits` would notice the omission."""

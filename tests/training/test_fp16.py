@@ -184,6 +184,7 @@ def test_every_step_skipped_is_progress_of_none():
     assert Limits(steps=3).reached(state)
 
 
+@pytest.mark.slow
 def test_the_loss_falls_as_in_float32(tmp_path):
     curves = {}
     for precision in ("float32", "fp16"):
@@ -305,6 +306,7 @@ def scaled_high():
     torch.amp.GradScaler = partial(SCALER, **HIGH)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("high")
 def test_two_processes_skip_the_steps_that_one_skips(tmp_path):
     convscope.train("digits", out=tmp_path / "one", model=PLAIN, **TOGETHER)

@@ -104,6 +104,7 @@ def test_runs_of_torch_have_none(tmp_path):
     assert "simd_width" not in config_of(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_written_without_a_width_goes_on_with_the_one_there_was(
     tmp_path, monkeypatch
 ):

@@ -112,6 +112,7 @@ class DieInValidation(convscope.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_killed_in_a_validation_it_resumes_to_the_same_bits(tmp_path):
     more = dict(epochs=4, swa_start=0.5, batch_size=630)
     train(tmp_path / "whole", **more)

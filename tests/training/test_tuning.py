@@ -88,6 +88,7 @@ def test_the_trials_have_the_values_that_they_were_given(searched):
         assert [*frozen.intermediate_values] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_to_the_same_result(searched):
     result, _, killed = searched
     assert sorted(path.name for path in killed.glob("trial-*")) == ["trial-0", "trial-1"]
@@ -135,6 +136,7 @@ def test_an_interruption_says_how_to_go_on(tmp_path):
     assert not (tmp_path / "search" / "trial-1").exists()
 
 
+@pytest.mark.slow
 def test_trials_that_fail_are_told_and_end_a_search_that_begins_with_three(tmp_path):
     watch = Watch()
     with pytest.raises(WorkError, match="The first 3 trials failed"):
