@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from convscope.levels.api import hierarchy as hierarchy
     from convscope.map_similarity.api import redundancy as redundancy
     from convscope.pruning.api import prune as prune
+    from convscope.reports.history import history as history
     from convscope.reports.write import report as report
     from convscope.runs.network import load as load
     from convscope.studies.api import study as study
@@ -79,6 +80,7 @@ _HOME = {
     "fully_convolutional": "convscope.zoo.fully_convolutional",
     "geometry": "convscope.arithmetic",
     "hierarchy": "convscope.levels.api",
+    "history": "convscope.reports.history",
     "intervene": "convscope.interventions.api",
     "intervene_on_data": "convscope.interventions.api",
     "invert": "convscope.synthesis.inversion",
@@ -126,6 +128,7 @@ __all__ = [
     "fully_convolutional",
     "geometry",
     "hierarchy",
+    "history",
     "intervene",
     "intervene_on_data",
     "invert",

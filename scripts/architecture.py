@@ -28,6 +28,7 @@ LAYERS = (
         "forward",
         "arithmetic",
         "gradients",
+        "published",
         "terms",
     ),
     ("distributed", "engines", "hub", "mixed_precision"),

@@ -57,6 +57,7 @@ COMMANDS = {
     "data": "List the named data sets, describe one, or draw how its images are augmented.",
     "models": "List the available networks, paper by paper.",
     "recipes": "List papers' recipes for training, or describe one.",
+    "history": "Show the winners of ILSVRC by year, beside your own figure.",
     "geometry": "Solve the lecture's exercises: output size, padding, parameters, multiply-adds.",
 }
 

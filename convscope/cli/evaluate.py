@@ -225,8 +225,22 @@ def _print_result(result: "EvaluationResult", screen: Screen, *, details: bool) 
     if confusion := result.metrics.confusion_table():
         screen.say()
         screen.print(_table(confusion, is_confusion=True))
+    if result.published:
+        screen.say()
+        screen.print(_published(result.published_table()))
     if details:
         _print_details(result.details, screen)
+
+
+def _published(rows: Rows) -> Table:
+    """The stated figures; sources are wrapped where the screen is narrow."""
+    table = Table(*rows[0][:1], box=None, pad_edge=False)
+    for name in rows[0][1:3]:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    for row in rows[1:]:
+        table.add_row(*map(cell, row))
+    return table
 
 
 def _print_details(details: "Details", screen: Screen) -> None:

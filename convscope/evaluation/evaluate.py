@@ -26,6 +26,7 @@ from convscope.evaluation.multi_label import MultiLabelMetrics
 from convscope.evaluation.opening import open_trained
 from convscope.evaluation.overlap import find_overlap
 from convscope.evaluation.protocol import parse_protocol
+from convscope.evaluation.published_table import published_of
 from convscope.evaluation.result import EvaluationResult, groups_of
 from convscope.evaluation.selection import (
     DataRequest,
@@ -210,6 +211,11 @@ def evaluate(
             labels=labels,
             model=" + ".join(map(_name, members)),
             protocol=described,
+            published=(
+                published_of(opened, selection.dataset, selection.split)
+                if len(members) == 1
+                else ()
+            ),
             in_training=overlap.in_training,
             in_validation=overlap.in_validation,
             groups=groups_of(loaded.dataset, indices),

@@ -22,9 +22,12 @@ from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.mistakes import Mistakes, find_mistakes
 from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
 from convscope.evaluation.printed import metrics_html, metrics_text
+from convscope.evaluation.published_table import published_table
 from convscope.evaluation.slices import Slices, find_slices
+from convscope.evaluation.tables import Rows, as_text
 from convscope.models import OpenedModel
 from convscope.predictions.result import expected_grade
+from convscope.published import PublishedResult
 from convscope.words import escape_html, visible
 from convscope.words.csv_text import to_csv
 
@@ -56,6 +59,7 @@ class EvaluationResult:
         loaded: the data, with the pixels of the images; None where they are not kept.
         indices: (n,) of the images in `loaded`.
         opened: the network; None where it is not kept. Of an ensemble, the first.
+        published: what papers state of this network on these data, each by its own protocol.
     """
 
     outputs: EvaluationOutputs
@@ -72,6 +76,7 @@ class EvaluationResult:
     loaded: LoadedDataset | None = None
     indices: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     opened: OpenedModel | None = None
+    published: tuple[PublishedResult, ...] = ()
 
     @property
     def metrics(self) -> AnyMetrics:
@@ -125,6 +130,10 @@ class EvaluationResult:
         """The names and values of the metrics of all images, with 95% intervals."""
         return with_intervals(self.metrics.headline(), self.details)
 
+    def published_table(self) -> Rows:
+        """A header and a row for each figure that papers state, the own errors first."""
+        return published_table(self.published, self.top1, self.top5, self.protocol)
+
     @property
     def per_class(self) -> list[dict[str, Any]]:
         """A row for each class that has images: `pandas.DataFrame` takes it as it is."""
@@ -176,7 +185,9 @@ class EvaluationResult:
         }
         protocol = {"protocol": self.protocol} if self.protocol else {}
         told = {"run": self.model, "data": self.data, **protocol}
-        return {**told, **known, **measured, **intervals}
+        stated = [one.to_dict() for one in self.published]
+        published = {"published": stated} if stated else {}
+        return {**told, **known, **measured, **intervals, **published}
 
     def write_csv(self, path: str | Path) -> None:
         """Write `per_image` to a file. Raises WorkError if it cannot be written.
@@ -227,6 +238,7 @@ class EvaluationResult:
             [
                 *map(visible, (self._title(), *self.notes)),
                 metrics_text(self.metrics, self.headline()),
+                *([as_text(self.published_table())] if self.published else []),
             ]
         )
 

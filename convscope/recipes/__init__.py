@@ -1,7 +1,8 @@
 """Papers' recipes as presets of settings, one TOML file each.
 
-A file says what was published, with which settings, what of it this program cannot do, and what was
-measured with it; `convscope.recipes.outcome` sets the result of a run beside the published one.
+A file says how was trained, what of it this program cannot do, and what was measured with it. The
+published figures are those of `convscope.published`; `convscope.recipes.outcome` sets the result of
+a run beside them.
 """
 
 from collections.abc import Mapping
@@ -11,18 +12,8 @@ from importlib.resources import files
 from typing import Annotated, Any, Required, TypedDict
 
 from convscope.errors import RequestError, nearest
+from convscope.published import Percent, PublishedTable, of_recipe
 from convscope.strict import Between, checked, parse_toml
-
-Percent = Annotated[float, Between(0, 100)]
-
-
-class PublishedTable(TypedDict, total=False):
-    """A figure of the paper, for one network: test errors in percent."""
-
-    model: Required[str]
-    error: Required[Percent]
-    top5_error: Percent
-    source: Required[str]
 
 
 class MeasuredTable(TypedDict, total=False):
@@ -47,7 +38,6 @@ class RecipeFile(TypedDict, total=False):
     then: str
     deviations: Required[list[str]]
     settings: Required[dict[str, Any]]
-    published: list[PublishedTable]
     measured: list[MeasuredTable]
 
 
@@ -109,6 +99,6 @@ def read_recipe(name: str) -> Recipe:
         held.get("then", ""),
         tuple(held["deviations"]),
         held["settings"],
-        {figure["model"]: figure for figure in held.get("published", [])},
+        of_recipe(name),
         tuple(held.get("measured", [])),
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from convscope.evaluation.multi_label import AnyMetrics
-from convscope.recipes import PublishedTable, Recipe
+from convscope.published import PublishedTable
+from convscope.recipes import Recipe
 
 FREE = (
     "cache", "cache_fraction", "cache_size", "checkpoint_seconds", "compile", "data_dir", "device",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from convscope.errors import RequestError
 from convscope.models import ModelLike, find_run, not_a_model
+from convscope.published import describe_counts
 from convscope.receptive import receptive_fields
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
@@ -29,7 +30,7 @@ from convscope.summaries.rows import rows_of
 from convscope.summaries.run import Network, Shapes, network_of, run_for_shapes
 from convscope.summaries.table import Summary
 from convscope.synonyms import takes_synonyms
-from convscope.zoo import check_arguments, create_model, default_input
+from convscope.zoo import ZOO, check_arguments, create_model, default_input, resolve_model
 
 
 @takes_synonyms
@@ -147,7 +148,25 @@ def _of_name(
     channels, usual = default_input(model)
     if asked.is_open and usual:
         asked = Requested(usual)
-    return _summarized(network, net, asked, in_channels or channels)
+    table = _summarized(network, net, asked, in_channels or channels)
+    return _with_published(table, model, num_classes)
+
+
+def _with_published(table: Summary, model: str, num_classes: int | None) -> Summary:
+    """The summary of a network of the zoo with what its paper states."""
+    name = resolve_model(model)
+    entry = ZOO.get(name)
+    if entry is None:
+        return table
+    image = (entry.in_channels, *entry.input_size)
+    is_as_published = num_classes in (None, entry.num_classes) and table.input == image
+    said = describe_counts(
+        name,
+        parameters=table.parameters,
+        multiply_adds=table.multiply_adds,
+        is_as_published=is_as_published,
+    )
+    return replace(table, published=said)
 
 
 def summarize_run(run: Run, consent: Consent = NO_CONSENT) -> Summary:
@@ -157,7 +176,8 @@ def summarize_run(run: Run, consent: Consent = NO_CONSENT) -> Summary:
     with builder_of(run, config, card, consent) as (build, notes):
         network, _ = _built(name, build)
         table = _table(name, run_for_shapes(network, [(card.in_channels, *card.input_size)]))
-    return replace(table, note=" ".join(filter(None, (table.note, *notes))))
+    told = replace(table, note=" ".join(filter(None, (table.note, *notes))))
+    return _with_published(told, name, len(card.classes))
 
 
 def _built(name: str, build: Callable[[], nn.Module]) -> tuple[Network, nn.Module]:

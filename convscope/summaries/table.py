@@ -25,12 +25,15 @@ class Summary:
         input: shape of the image, (channels, height, width), or as many axes as it has.
         rows: one per layer, in the order in which they run.
         note: a sentence on how the network was run; empty for a run on the meta device.
+        published: sentences on the counts that the network's paper states; empty where none is
+            known.
     """
 
     name: str
     input: tuple[int, ...]
     rows: tuple[Row, ...] = field(repr=False)
     note: str = ""
+    published: str = ""
 
     @property
     def parameters(self) -> int:
@@ -63,7 +66,7 @@ class Summary:
             heads=_HEADS,
             lines=[_cells(row) for row in self.rows],
             totals=["total", *blank, f"{self.parameters:,}", self.cost, ""],
-            note=" ".join(filter(None, (self._sizes, self._uncounted, self.note))),
+            note=" ".join(filter(None, (self._sizes, self._uncounted, self.note, self.published))),
             text_columns=frozenset(("layer", "type", "activation")),
             optional_columns=(
                 "type",
@@ -118,6 +121,7 @@ class Summary:
             "is_counted": self.is_counted,
             "units": self.units,
             "note": self.note,
+            **({"published": self.published} if self.published else {}),
         }
 
     def __str__(self) -> str:

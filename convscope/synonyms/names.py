@@ -24,6 +24,7 @@ COMMANDS = {
     "embed": "embedding embeddings tsne t_sne umap pca projector nearest_images",
     "probes": "probe linear_probe linear_probes",
     "hierarchy": "levels parts feature_hierarchy composition",
+    "history": "winners ilsvrc ilsvrc_history leaderboard imagenet_history",
     "synthesize": "synthesise dream deepdream lucent feature_visualization maximize "
     "activation_maximization invert",
     "explain": "why trace interpret",

@@ -3,6 +3,7 @@
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from convscope.data.views import views_of
 from convscope.errors import RequestError
 from convscope.evaluation import answers, kept_outputs, views
 from convscope.evaluation.protocol import Protocol
+from convscope.evaluation.published_table import published_of, published_table
+from convscope.models import OpenedModel
 
 CLASSES = tuple(f"class {n}" for n in range(7))
 CARD = Card(
@@ -364,3 +367,29 @@ def test_the_validation_images_of_imagenet_are_those_that_are_evaluated(tmp_path
     assert found.metrics.num_images == 4
     assert "the val split" in found.data
     assert Path(found.paths[0]).parts[0] == "val"
+
+
+def test_what_papers_state_of_the_network_on_these_data_is_shown():
+    def opened(name, classes=1000):
+        names = tuple(map(str, range(classes)))
+        return OpenedModel(name, nn.Identity(), Card(**{**vars(CARD), "classes": names}))
+
+    def stated(name, data="photos", split="test", classes=1000):
+        dataset = SimpleNamespace(name=data)
+        found = published_of(opened(name, classes), dataset, split)
+        return [one.top5_error or one.error for one in found]
+
+    assert stated("googlenet")[:2] == [pytest.approx(0.111), pytest.approx(0.1007)]
+    assert stated("torchvision:vgg16") == stated("vgg16")
+    assert stated("torchvision:googlenet") == []  # with batch norm
+    assert stated("torchvision:alexnet") == []  # another network of the name
+    assert stated("resnet50", classes=10) == []
+    assert stated("lenet5_1998", "mnist", classes=10) == [pytest.approx(0.0095)]
+    assert stated("lenet5_1998", "mnist", "train", classes=10) == []
+    assert stated("lenet5_1998", "digits", classes=10) == []
+    found = published_of(opened("vgg16"), SimpleNamespace(name="photos"), "val")
+    header, own, first, *_ = published_table(found, 0.7, 0.9, "dense at scale 256")
+    assert header[1:3] == ["top-1 error", "top-5 error"]
+    assert own == ["here", "30.00%", "10.00%", "dense at scale 256"]
+    assert first[1:3] == ["27.00%", "8.80%"]
+    assert "dense at 256" in first[3]

@@ -88,6 +88,7 @@ CASES = {
     "embed": ["{run}", "{data}", "-o", "{out}.html"],
     "probes": ["{run}"],
     "hierarchy": ["{run}", "{data}", "--steps", "1", "-o", "{out}.html"],
+    "history": ["ilsvrc", "--run", "{run}", "-o", "{out}.svg"],
     "synthesize": ["{run}", "0", "--steps", "1", "-o", "{out}.html"],
     "attribute": ["{run}", "{image}", "--random-orders", "2", "-o", "{out}.html"],
     "summary": ["{run}"],
