@@ -34,7 +34,7 @@ from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.learned.subject import Subjects
 
 _STATIC = Path(__file__).parent / "static"
-_SCREENS = ("look", "learned", "train", "compare", "learn")
+_SCREENS = ("look", "learned", "results", "train", "compare", "learn")
 
 
 _NOT_HERE: dict[int, str] = {

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+import convscope
 from convscope.card import Card
 from convscope.features.patches import collection as collection_module
 from convscope.webapp.inspect.store import ModelStore
@@ -275,3 +276,25 @@ def test_a_cancelled_pass_goes_on_where_it_was(images, monkeypatch):
         found = client.get(f"{api}/patches/0/0").json()
     assert taken == list(range(48))  # each image once
     assert found["images"] == 48
+
+
+def test_the_results_are_those_of_evaluate_and_name_every_image(lab, images):
+    client, api, model = lab
+    assert client.get(f"{api}/results").status_code == 404
+    ended = finish(client, api, kind="results")
+    assert ended["state"] == "done", ended
+    found = client.get(f"{api}/results").json()
+    expected = convscope.evaluate(model.net, images[0], card=model.card)
+    assert found["confusion"] == expected.metrics.confusion.tolist()
+    assert found["names"] == list(expected.paths)
+    assert found["correct"] == expected.outputs.is_correct.tolist()
+    accuracy = next(one for one in found["figures"] if one["name"] == "Accuracy")
+    assert accuracy["value"] == pytest.approx(expected.top1)
+    assert accuracy["interval"][0] < accuracy["value"] < accuracy["interval"][1]
+    assert found["confident"] == expected.mistakes.confident.tolist()
+    assert any("Few images of '0', '1'" in text for text in found["distrust"])
+    picture = client.get(f"{api}/image.png", params={"key": found["names"][0]})
+    shown = np.asarray(Image.open(io.BytesIO(picture.content)))
+    original = np.asarray(Image.open(images[0] / found["names"][0]))
+    assert (shown == original).all()
+    assert client.get(f"{api}/image.png", params={"key": "none"}).status_code == 404

@@ -19,13 +19,14 @@ from convscope.webapp.learned.embedding import map_path, sheet_path, study_map
 from convscope.webapp.learned.filters import patches_of, study_filters, study_row
 from convscope.webapp.learned.pictures import patch_strip
 from convscope.webapp.learned.redundancy import study_redundancy
+from convscope.webapp.learned.results import study_results, thumbnail
 from convscope.webapp.learned.subject import Report, Subject, Subjects
 
 _API = "/api/networks/{net}/learned"
 _FRESH = {"Cache-Control": "no-store"}
 _TITLE = 80  # characters of an image's title
 
-Kind = Literal["filters", "row", "redundancy", "map"]
+Kind = Literal["filters", "row", "redundancy", "map", "results"]
 
 
 class Study(BaseModel):
@@ -116,6 +117,8 @@ def _work_of(subject: Subject, study: Study) -> Callable[[Report], None]:
             return partial(study_redundancy, subject)
         case "map":
             return partial(study_map, subject, study.row, study.method)
+        case "results":
+            return partial(study_results, subject)
 
 
 def _run(work: Callable[[Report], None], computation: Computation) -> None:
@@ -210,6 +213,17 @@ def _add_results(app: FastAPI, subjects: Subjects) -> None:
         """Twins and dead maps of each convolution, over the data set."""
         subject = subjects.find(net, data)
         return _saved(subject, "redundancy", "The maps were not compared yet.")
+
+    @app.get(_API + "/results")
+    def results(net: Name, data: Name = "") -> JSONResponse:
+        """How good a network is on the data: figures, confusion, calibration, every image."""
+        subject = subjects.find(net, data)
+        return _saved(subject, "results", "The network was not evaluated yet.")
+
+    @app.get(_API + "/image.png", response_class=Png)
+    def image(net: Name, key: Name, data: Name = "") -> Response:
+        """A small copy of an image of the data."""
+        return Png(thumbnail(subjects.find(net, data).images, key), headers=_FRESH)
 
     @app.get(_API + "/map/{row}")
     def image_map(net: Name, row: Name, method: Method = "pca", data: Name = "") -> JSONResponse:

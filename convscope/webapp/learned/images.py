@@ -102,7 +102,7 @@ def _of_run(run: Run) -> Selection:
             f"{config['data']}, on which {run.path.name} was trained, is not on this machine. "
             f"Download it first: `convscope evaluate {run.path}`."
         )
-    dataset, _ = open_run_data(run, config, "test")
+    dataset, _ = open_run_data(run, config, "test", with_groups=True)
     for split in ("test", *reversed(SPLITS)):
         indices = dataset.indices(split)
         if len(indices):

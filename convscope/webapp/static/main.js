@@ -17,6 +17,7 @@ import { listen } from "./upload.js";
 const SCREENS = {
   look: ["Look inside", () => inside],
   learned: ["What it learned", () => import("./learned/screen.js")],
+  results: ["Results", () => import("./results/screen.js")],
   train: ["Train", () => import("./training/screen.js")],
   compare: ["Compare", () => import("./compare/screen.js")],
   learn: ["Learn", () => import("./lessons/screen.js")],

@@ -21,7 +21,7 @@ export function read() {
 }
 
 /** An address that somebody has cut short is read as far as it can be. @param {string} text */
-function plain(text) {
+export function plain(text) {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -1,6 +1,7 @@
 /** What is asked of the server about what a network learned. */
 
 /** @import { Computed } from "../types.js" */
+/** @import { Results } from "../results/types.js" */
 /** @import { FilterOfLayer, ImageMap, LayerFilters, Levels, Redundancy, Status, Study } from "./types.js" */
 
 import { Refused, ask, post } from "../api.js";
@@ -51,6 +52,12 @@ export const redundancy = (net, data) => get(at(net, "/redundancy", { data }));
 
 /** @param {string} net @param {string} row @param {string} method @param {string} data @returns {Promise<ImageMap>} */
 export const imageMap = (net, row, method, data) => get(at(net, `/map/${code(row)}`, { method, data }));
+
+/** How good the network is. @param {string} net @param {string} data @returns {Promise<Results>} */
+export const results = (net, data) => get(at(net, "/results", { data }));
+
+/** A small copy of an image. @param {string} net @param {string} key @param {string} data */
+export const thumbnail = (net, key, data) => pictureAt(at(net, "/image.png", { key, data }));
 
 /** The thumbnails of a map, as an address. @param {string} net @param {string} row @param {string} method @param {string} data */
 export const sheet = (net, row, method, data) => pictureAt(at(net, `/map/${code(row)}/sheet.png`, { method, data }));

@@ -2,7 +2,7 @@
 
 import type { JsonNumber } from "../types.js";
 
-export type Kind = "filters" | "row" | "redundancy" | "map";
+export type Kind = "filters" | "row" | "redundancy" | "map" | "results";
 
 /** What is to be found out. */
 export interface Study {
