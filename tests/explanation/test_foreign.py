@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks.torchvision_operators import TORCHVISION
 from convscope.explanation.recording import record
+from tests.repetition import sample_fast
 
 SMALLEST_NORMAL = 2.0**-126  # below it float32 loses digits
 
@@ -163,7 +164,9 @@ def first_tensor(answer):
 
 
 @pytest.mark.parametrize(
-    ("library", "name", "options", "side", "unknown"), EVALUATED, ids=map(named, EVALUATED)
+    ("library", "name", "options", "side", "unknown"),
+    sample_fast(4, EVALUATED),
+    ids=map(named, EVALUATED),
 )
 def test_every_operation_is_explained_or_listed_as_unsupported(
     library, name, options, side, unknown
@@ -185,7 +188,9 @@ def test_every_operation_is_explained_on_a_larger_image(library, name, options, 
 
 
 @pytest.mark.parametrize(
-    ("library", "name", "options", "side", "unknown"), TRAINED, ids=map(named, TRAINED)
+    ("library", "name", "options", "side", "unknown"),
+    sample_fast(3, TRAINED),
+    ids=map(named, TRAINED),
 )
 def test_every_operation_is_explained_in_training_mode(library, name, options, side, unknown):
     net = network(library, name, options).train()
@@ -200,7 +205,9 @@ SEVERAL += ("convnext_tiny", "densenet121", "lraspp_mobilenet_v3_large", "resnes
 CHOSEN = [one[:4] for one in EVALUATED if one[1] in SEVERAL]
 
 
-@pytest.mark.parametrize(("library", "name", "options", "side"), CHOSEN, ids=map(named, CHOSEN))
+@pytest.mark.parametrize(
+    ("library", "name", "options", "side"), sample_fast(3, CHOSEN), ids=map(named, CHOSEN)
+)
 def test_results_are_bit_identical_and_exact_values_match_float64(library, name, options, side):
     net, image = network(library, name, options), picture(side)
     once, answer = leaves(net, image)
@@ -218,7 +225,9 @@ def test_results_are_bit_identical_and_exact_values_match_float64(library, name,
     assert len(once) > 10
 
 
-@pytest.mark.parametrize(("library", "name", "options", "side"), CHOSEN, ids=map(named, CHOSEN))
+@pytest.mark.parametrize(
+    ("library", "name", "options", "side"), sample_fast(3, CHOSEN), ids=map(named, CHOSEN)
+)
 def test_tracing_back_terms_ends_at_the_image(library, name, options, side):
     recording = record(network(library, name, options), picture(side))
     random = np.random.default_rng(0)

@@ -35,6 +35,7 @@ from convscope.training.executors.fsdp import _blocks
 from convscope.training.loss import BatchLoss, class_weights
 from convscope.training.optimizer import Optimizer
 from tests.forked import Forked
+from tests.repetition import first_fast
 from tests.training.small import assert_same_bits
 
 ROUNDING = 2e-6  # of weights below 1: sums in another order
@@ -387,10 +388,13 @@ def test_a_killed_process_is_named_and_a_restart_has_the_same_bits(tmp_path):
 
 @pytest.mark.parametrize(
     ("prepare", "seconds", "told"),
-    [
-        (out_of_memory, 60, "failed: Out of memory with batches of 418 images."),
-        (hanging, 4, "did not answer within 4 s after step 3: it hangs"),
-    ],
+    first_fast(
+        1,
+        [
+            (out_of_memory, 60, "failed: Out of memory with batches of 418 images."),
+            (hanging, 4, "did not answer within 4 s after step 3: it hangs"),
+        ],
+    ),
 )
 def test_the_failure_of_one_ends_the_other_in_time_and_is_what_it_tells(
     tmp_path, prepare, seconds, told
@@ -426,11 +430,14 @@ def test_another_command_does_not_go_on_with_a_run(runs):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        ["lr-find", "digits"],
-        ["train", "digits", "--folds=2", "--out=folds"],
-        ["tune", "digits", "--search=lr=0.1,0.2", "--out=tuning"],
-    ],
+    first_fast(
+        1,
+        [
+            ["lr-find", "digits"],
+            ["train", "digits", "--folds=2", "--out=folds"],
+            ["tune", "digits", "--search=lr=0.1,0.2", "--out=tuning"],
+        ],
+    ),
     ids=["lr-find", "folds", "tune"],
 )
 def test_what_one_process_does_is_refused_to_several_and_rank_0_tells_it(
