@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, cast
 
-from rich.table import Table
-
 from convscope.cli.json_output import print_json
 from convscope.cli.options import (
     SEVERAL,
@@ -19,18 +17,22 @@ from convscope.cli.options import (
     Std,
     Trust,
 )
-from convscope.data.dataset import NO_LABEL
+from convscope.cli.printed_explanation import (
+    print_class,
+    print_explanation,
+    print_next,
+    print_operations,
+    print_prediction,
+    print_trace,
+)
 from convscope.errors import RequestError, shell_word
-from convscope.explanation.api import explain_recorded, parse_unit, record_or_load
-from convscope.explanation.explanation import Explanation
+from convscope.explanation.api import explain_recorded, record_or_load
 from convscope.explanation.grid import find_filter, map_text, read_grid, record_grid
+from convscope.explanation.network_request import NetworkRequest
 from convscope.explanation.recorded_image import RecordedImage
 from convscope.explanation.recording import Recording
-from convscope.explanation.rendering.text import im2col_text
-from convscope.inference import probabilities
-from convscope.predictions.result import expected_grade
 from convscope.runs.own_code import Consent
-from convscope.words.screen import Screen, cell
+from convscope.words.screen import Screen
 
 
 def explain(
@@ -135,9 +137,7 @@ def explain(
         raise RequestError(
             "explain takes a network and an image. Example: `convscope explain RUN photo.jpg`."
         )
-    recorded = record_or_load(
-        run,
-        image,
+    request = NetworkRequest(
         weights=weights,
         pretrained=pretrained,
         num_classes=num_classes,
@@ -148,22 +148,23 @@ def explain(
         std=std,
         consent=Consent(model, trust),
     )
+    recorded = record_or_load(run, image, request)
     for text in recorded.cautions:
         screen.say(text)
         screen.say()
     _save(screen, recorded, save)
     if list_layers:
-        _print_operations(screen, recorded, json=json)
+        print_operations(screen, recorded, json=json)
         return
     if trace_back:
         if contrast is not None:
             raise RequestError("--trace-back follows one unit; leave out --contrast.")
-        _print_trace(screen, recorded, at, depth=depth, top=top, json=json)
+        print_trace(screen, recorded, at, depth=depth, top=top, json=json)
         return
     explanation = explain_recorded(recorded, at, contrast=contrast)
-    _print_prediction(screen, recorded)
-    _print_class(screen, recorded, explanation)
-    _print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
+    print_prediction(screen, recorded)
+    print_class(screen, recorded, explanation)
+    print_explanation(screen, explanation, top=top, im2col=im2col, json=json)
     if not json:
         flags = {
             "--weights": weights,
@@ -174,7 +175,7 @@ def explain(
             "--model": model,
             "--trust": trust,
         }
-        _print_next(
+        print_next(
             screen, [run, *([str(image)] if image else []), *_words(flags)], explanation, recorded
         )
 
@@ -192,23 +193,6 @@ def _save(screen: Screen, recorded: RecordedImage, path: Path | None) -> None:
         recorded.save(path)
         screen.say(f"{shell_word(path)} holds the recording.")
         screen.say()
-
-
-def _print_trace(
-    screen: Screen,
-    recorded: RecordedImage,
-    at: str | None,
-    *,
-    depth: int | None,
-    top: int | None,
-    json: bool,
-) -> None:
-    name, unit = parse_unit(recorded, at)
-    tree = recorded.recording.trace_back(name, unit, depth=depth, top=top or 1)
-    if json:
-        print_json(tree.to_dict())
-    else:
-        screen.show(str(tree))
 
 
 def _refuse_what_has_no_effect(
@@ -236,51 +220,7 @@ def _explain_grid(
         print_json(explanation.to_dict(max_terms=top) | {"map": values})
         return
     screen.show(map_text(values, unit[1:]) + "\n")
-    _print_explanation(screen, explanation, top=top, im2col=im2col, json=False)
-
-
-def _print_prediction(screen: Screen, recorded: RecordedImage) -> None:
-    """The most probable classes, if the network returns one number for each class."""
-    classes = recorded.card.classes
-    output = recorded.recording[recorded.recording.output].value
-    if output.ndim != 1 or len(output) != len(classes) or recorded.warning:
-        return
-    probs = probabilities(output, recorded.card)
-    if recorded.card.task == "multi-label":  # each has a probability of its own
-        count = int((probs >= probs.new_tensor(recorded.card.label_thresholds)).sum())
-        top = [int(k) for k in probs.argsort(descending=True)[: max(3, count)]]
-    else:
-        count, top = 1, [int(k) for k in probs.argsort(descending=True)[:3]]
-    listed = [f"{classes[k]} ({float(probs[k]):.1%})" for k in top]
-    runners_up = f"; then {', '.join(listed[count:])}" if listed[count:] else ""
-    screen.say(f"Prediction: {', '.join(listed[:count]) or NO_LABEL}{runners_up}")
-    if recorded.card.task == "ordinal":
-        grade = expected_grade(probs.numpy())
-        screen.say(f"Expected grade: {grade:.2f}   (0 is {classes[0]}, {len(classes) - 1} is "
-                   f"{classes[-1]})")  # fmt: skip
-    screen.say()
-
-
-def _print_class(screen: Screen, recorded: RecordedImage, explanation: Explanation) -> None:
-    """The class of the unit that is explained, where its index alone does not say it."""
-    classes, location = recorded.card.classes, explanation.location
-    shape = recorded.recording[recorded.recording.output].value.shape
-    if location.source == recorded.recording.output and shape == (len(classes),):
-        name = classes[location.at[-1]]
-        if name != str(location.at[-1]):
-            screen.say(f"{location} is the class {name!r}.")
-            screen.say()
-
-
-def _print_explanation(
-    screen: Screen, explanation: Explanation, *, top: int | None, im2col: bool, json: bool
-) -> None:
-    if json:
-        print_json(explanation.to_dict(max_terms=top))
-    elif im2col:
-        screen.show(im2col_text(explanation.terms, max_rows=top or 64))
-    else:
-        screen.show(explanation.to_text(top=4 if top is None else top))
+    print_explanation(screen, explanation, top=top, im2col=im2col, json=False)
 
 
 def _grid_unit(at: str | None) -> tuple[int, int, int]:
@@ -289,35 +229,3 @@ def _grid_unit(at: str | None) -> tuple[int, int, int]:
     except ValueError as error:
         raise RequestError(f"--at {at!r} names no unit of a grid. Give ROW,COLUMN.") from error
     return 0, row, column
-
-
-def _print_operations(screen: Screen, recorded: RecordedImage, *, json: bool) -> None:
-    """The operations in order, with their kind, shape and inputs."""
-    operations = [recorded.recording[name] for name in recorded.recording.names]
-    if json:
-        print_json(
-            [
-                dict(name=op.name, kind=op.kind, shape=op.shape, operands=op.operands)
-                for op in operations
-            ]
-        )
-        return
-    table = Table("operation", "kind", "shape", "inputs", box=None, pad_edge=False)
-    for op in operations:
-        shape = "x".join(map(str, op.shape))
-        table.add_row(*map(cell, (op.name, op.kind, shape, ", ".join(op.operands))))
-    screen.print(table)
-
-
-def _print_next(
-    screen: Screen, subject: Sequence[str], explanation: Explanation, recorded: RecordedImage
-) -> None:
-    """Commands that explain the largest contribution, and trace this unit back."""
-    locations = [explanation.terms[n].location for n in explanation.top_terms[:1]]
-    location = locations[0] if locations else None
-    command = f"convscope explain {' '.join(map(shell_word, subject))}"
-    if location is not None and location.source in recorded.recording.names:
-        screen.say()
-        screen.say(f"Next:  {command} --at {shell_word(str(location))}")
-        unit = shell_word(str(explanation.location))
-        screen.say(f"       {command} --at {unit} --trace-back")

@@ -12,16 +12,17 @@ from convscope.card import Card
 from convscope.data.images import ImageLike
 from convscope.errors import RequestError, nearest
 from convscope.explanation.explanation import Explanation
+from convscope.explanation.network_request import NetworkRequest
 from convscope.explanation.recorded_image import RecordedImage
 from convscope.explanation.recording import Recording, record
 from convscope.explanation.saved_recordings import as_recorded, check_nothing_else
 from convscope.explanation.trace import Trace
 from convscope.inference import inference_mode
-from convscope.models import ModelLike, card_of, named_weights, open_model
-from convscope.runs.own_code import NO_CONSENT, Consent
+from convscope.models import ModelLike, card_of
+from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
-from convscope.weights.class_names import ClassNamesLike, parse_class_names
-from convscope.weights.preprocessing import InputSettings, PerChannel
+
+_NOTHING_SAID = NetworkRequest()
 
 UnitLike = str | int | tuple[str, int | Sequence[int]]
 """A unit: as text, a class by its index, or the name of a layer and an index."""
@@ -103,9 +104,7 @@ def explain(
     Raises RequestError for an unknown network, image, layer, class or unit; NetworkError where the
     network fails.
     """
-    recorded = record_or_load(
-        model,
-        image,
+    request = NetworkRequest(
         weights=weights,
         pretrained=pretrained,
         card=card,
@@ -114,6 +113,7 @@ def explain(
         input_size=input_size,
         consent=Consent(trust=trust),
     )
+    recorded = record_or_load(model, image, request)
     if not trace_back:
         return explain_recorded(recorded, at, contrast=contrast)
     if contrast is not None:
@@ -144,85 +144,26 @@ def explain_recorded(
 def record_or_load(
     model: ModelLike | Recording,
     image: ImageLike | None,
-    *,
-    weights: str | None = None,
-    pretrained: bool = False,
-    card: Card | None = None,
-    num_classes: int | None = None,
-    in_channels: int | None = None,
-    input_size: int | tuple[int, int] | None = None,
-    class_names: ClassNamesLike | None = None,
-    mean: PerChannel | None = None,
-    std: PerChannel | None = None,
-    consent: Consent = NO_CONSENT,
+    request: NetworkRequest = _NOTHING_SAID,
 ) -> RecordedImage:
     """A recording, or a saved one by its path, or else the network's pass on an image, recorded."""
     recorded = as_recorded(model)
     if recorded is not None:
-        check_nothing_else(
-            "This" if isinstance(model, Recording) else model,
-            has_image=image is not None,
-            weights=weights,
-            pretrained=pretrained,
-            card=card,
-            num_classes=num_classes,
-            in_channels=in_channels,
-            input_size=input_size,
-            class_names=class_names,
-            mean=mean,
-            std=std,
-        )
+        subject = "This" if isinstance(model, Recording) else model
+        check_nothing_else(subject, request.stated, has_image=image is not None)
         return recorded
     if image is None or isinstance(model, Recording):
         raise RequestError("Give a network and an image, or a saved recording.")
-    return record_image(
-        model,
-        image,
-        weights=weights,
-        pretrained=pretrained,
-        card=card,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        input_size=input_size,
-        class_names=class_names,
-        mean=mean,
-        std=std,
-        consent=consent,
-    )
+    return record_image(model, image, request)
 
 
 def record_image(
-    model: ModelLike,
-    image: ImageLike,
-    *,
-    weights: str | None = None,
-    pretrained: bool = False,
-    card: Card | None = None,
-    num_classes: int | None = None,
-    in_channels: int | None = None,
-    input_size: int | tuple[int, int] | None = None,
-    class_names: ClassNamesLike | None = None,
-    mean: PerChannel | None = None,
-    std: PerChannel | None = None,
-    consent: Consent = NO_CONSENT,
+    model: ModelLike, image: ImageLike, request: NetworkRequest = _NOTHING_SAID
 ) -> RecordedImage:
-    """Record a network's pass on an image, in eval mode; see `explain`.
-
-    `class_names`, `mean` and `std` change the card of a network that is no run.
-    """
-    opened = open_model(
-        model,
-        weights=named_weights(model, weights, pretrained=pretrained),
-        card=card,
-        num_classes=num_classes,
-        in_channels=in_channels,
-        input_size=input_size,
-        settings=InputSettings(mean=mean, std=std),
-        class_names=None if class_names is None else parse_class_names(class_names),
-        consent=consent,
-    )
+    """Record a network's pass on an image, in eval mode; see `explain`."""
+    opened = request.open(model)
     # Where nothing is known of images, one may keep its own size.
-    is_open = opened.is_assumed and input_size is None and card_of(opened.net) is None
+    is_open = opened.is_assumed and request.input_size is None and card_of(opened.net) is None
     known, classes = None if is_open else opened.card, len(opened.card.classes)
     with inference_mode(opened.net):
         recording = record(opened.net, image, card=known, num_classes=classes)

@@ -1,5 +1,6 @@
 """`load_recording`: recordings from the files that `Recording.save` writes."""
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from convscope.card import Card
 from convscope.errors import RequestError
 from convscope.explanation.recorded_image import RecordedImage
 from convscope.explanation.recording import Recording
-from convscope.explanation.saved.file import is_recording, read_pass
+from convscope.explanation.saved.file import MissingDeviceError, is_recording, read_pass
 
 
 def load_recording(path: str | PathLike[str], *, device: str | None = None) -> Recording:
@@ -30,7 +31,8 @@ def load_recording(path: str | PathLike[str], *, device: str | None = None) -> R
 def as_recorded(subject: object) -> RecordedImage | None:
     """A recording, or the path of a saved one, with its card; None for anything else.
 
-    Without a card, classes are called by their numbers. Raises RequestError as `load_recording`.
+    Without a card, classes are called by their numbers. A recording of a device that is not here is
+    put on the CPU, with a note. Raises RequestError as `load_recording`.
     """
     if isinstance(subject, Recording):
         return RecordedImage(subject, _numbered(subject), "", subject.note)
@@ -39,15 +41,21 @@ def as_recorded(subject: object) -> RecordedImage | None:
     path = Path(subject)
     if not path.is_file() or not is_recording(path):
         return None
-    saved = read_pass(path)
+    note = ""
+    try:
+        saved = read_pass(path)
+    except MissingDeviceError:
+        saved = read_pass(path, device="cpu")
+        note = "It was recorded on a device that is not here, and is on the CPU."
     recording = Recording(saved.done, saved.note, saved.settings)
-    return RecordedImage(recording, saved.card or _numbered(recording), saved.warning, saved.note)
+    note = " ".join(filter(None, (saved.note, note)))
+    return RecordedImage(recording, saved.card or _numbered(recording), saved.warning, note)
 
 
-def check_nothing_else(subject: object, *, has_image: bool, **others: object) -> None:
+def check_nothing_else(subject: object, stated: Sequence[str], *, has_image: bool) -> None:
     """Raise RequestError for what says how a network runs, where a recording is given."""
     unused = ["the image"] if has_image else []
-    unused += [f"`{name}`" for name, value in others.items() if value]
+    unused += [f"`{name}`" for name in stated]
     if unused:
         raise RequestError(f"{subject} is a recording; leave out {', '.join(unused)}.")
 

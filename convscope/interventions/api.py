@@ -21,6 +21,7 @@ from convscope.evaluation.opening import open_trained
 from convscope.evaluation.paired import PairedAccuracy
 from convscope.evaluation.selection import DataRequest
 from convscope.explanation.api import record_image, record_or_load
+from convscope.explanation.network_request import NetworkRequest
 from convscope.explanation.recording import Recording
 from convscope.features.image_set import ImageSet, open_images
 from convscope.features.unit_layers import record_blank
@@ -35,7 +36,7 @@ from convscope.interventions.changes import (
 )
 from convscope.interventions.edits import Edit, parse_edit
 from convscope.interventions.replayed import changed_recording
-from convscope.models import ModelLike, OpenedModel, named_weights, open_model
+from convscope.models import ModelLike, OpenedModel
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
 
@@ -147,21 +148,19 @@ def intervene(
     """
     edits = _edits(set)
     consent = Consent(trust=trust)
-    recorded = record_or_load(
-        model, image, weights=weights, pretrained=pretrained, card=card, consent=consent
-    )
+    request = NetworkRequest(weights=weights, pretrained=pretrained, card=card, consent=consent)
+    recorded = record_or_load(model, image, request)
     if image is None or isinstance(model, Recording):
         before = recorded.recording
         return ImageIntervention(edits, before, changed_recording(before, edits), recorded.card)
-    opened = _open(model, weights=weights, pretrained=pretrained, card=card, consent=consent)
+    opened = request.open(model)
     before, classes = recorded.recording, len(recorded.card.classes)
     changed = ChangedPass(opened.net, before.operations, edits)
     values: dict[Edit, Tensor] = {}
     for edit in edits:
         if edit.action == "patch":
-            other = record_image(
-                opened.net, edit.image, card=recorded.card if not opened.is_assumed else None
-            ).recording
+            known = NetworkRequest(card=None if opened.is_assumed else recorded.card)
+            other = record_image(opened.net, edit.image, known).recording
             if edit.name not in other or other[edit.name].shape != before[edit.name].shape:
                 raise RequestError(f"{edit}: {edit.name} has another shape for {edit.image}.")
             values[edit] = other[edit.name].tensor[(slice(None), *edit.index)]
@@ -241,18 +240,6 @@ def intervene_on_opened(
     return DataIntervention(tuple(edits), images.description, total, by_class)
 
 
-def _open(
-    model: ModelLike,
-    *,
-    weights: str | None,
-    pretrained: bool,
-    card: Card | None,
-    consent: Consent,
-) -> OpenedModel:
-    chosen = named_weights(model, weights, pretrained=pretrained)
-    return open_model(model, weights=chosen, card=card, consent=consent)
-
-
 def _batches(opened: OpenedModel, images: ImageSet) -> "Iterable[tuple[NDArray[np.int64], Tensor]]":
     indices = images.indices
     chosen = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
@@ -273,7 +260,8 @@ def _values(
     values: dict[Edit, Tensor] = {**patches}
     for edit in edits:
         if edit.action == "patch" and edit not in values:
-            other = record_image(opened.net, edit.image, card=opened.card).recording
+            known = NetworkRequest(card=opened.card)
+            other = record_image(opened.net, edit.image, known).recording
             values[edit] = other[edit.name].tensor[(slice(None), *edit.index)]
     means = [e for each in changed.results.values() for e in each if e.action == "mean"]
     if not means:

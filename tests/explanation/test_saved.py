@@ -298,3 +298,35 @@ def test_a_card_comes_back_and_interventions_need_no_network(tmp_path):
             convscope.intervene(path, set=set_)
     with pytest.raises(RequestError, match="leave out the image, `weights`"):
         convscope.explain(path, image, weights="w.safetensors")
+
+
+class OnItsDevice(nn.Module):
+    """Names the device in calls, as code for a GPU does."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, x):
+        ramp = torch.arange(4.0, device=x.device).to("cpu")
+        return (self.conv(x) * ramp).to(device=x.device).flatten(1)
+
+
+def test_a_recording_of_a_device_that_is_not_here_is_explained_on_the_processor(tmp_path):
+    """There need be no GPU: the file says what one from a GPU says."""
+    recording = record(OnItsDevice(), torch.rand(1, 1, 6, 6))
+    path, there = tmp_path / "here", tmp_path / "there"
+    recording.save(path)
+    file = load_tensors(path)
+    told = json.dumps(file.metadata).replace('"cpu"', '"cuda:7"')
+    assert told.count("cuda:7") > 4
+    save_tensors(there, file.tensors, json.loads(told))
+    with pytest.raises(RequestError, match=r"the device cuda:7, which is not available here"):
+        convscope.load_recording(there)
+    loaded = convscope.load_recording(there, device="cpu")
+    assert torch.equal(loaded[loaded.output].tensor, recording[recording.output].tensor)
+    image = recording["image"].tensor + 1
+    replayed = [each.replay({"image": image}) for each in (recording, loaded)]
+    assert torch.equal(*(each[each.output].tensor for each in replayed))
+    shown = convscope.explain(str(there), at=f"{loaded.output}[3]")
+    assert shown.model_value == float(recording[recording.output].tensor[0, 3])

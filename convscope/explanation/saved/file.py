@@ -1,9 +1,9 @@
 """The file of a recording: safetensors with a table in JSON, written whole or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import torch
 from torch import Tensor
@@ -78,6 +78,10 @@ class _Table(TypedDict):
     tensors: dict[str, dict[str, Any]]
 
 
+class MissingDeviceError(RequestError):
+    """A recording needs a device that is not here."""
+
+
 def write_pass(path: Path, saved: SavedPass) -> None:
     """Write a pass to a file, which replaces an older one only when it is whole.
 
@@ -135,7 +139,7 @@ def read_pass(path: Path, *, device: str | None = None) -> SavedPass:
     _check_device(path, table, device)
     try:
         reader = TensorReader(file.tensors, table["tensors"], device)
-        done = _decoded_pass(table, reader)
+        done = _decoded_pass(table, reader, device)
         settings = Settings.from_dict(table["settings"])
     except _DAMAGES as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -150,7 +154,7 @@ def _check_device(path: Path, table: _Table, device: str | None) -> None:
         try:
             torch.empty(0, device=name)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise RequestError(
+            raise MissingDeviceError(
                 f"{path} cannot be loaded on the device {name}, which is not available here. "
                 'Choose `device`, as "cpu".'
             ) from error
@@ -173,7 +177,7 @@ def _encoded(operation: Operation, pack: Any) -> _Operation:
     )
 
 
-def _decoded_pass(table: _Table, reader: TensorReader) -> ForwardPass:
+def _decoded_pass(table: _Table, reader: TensorReader, device: str | None) -> ForwardPass:
     state = {name: reader[f"state/{name}"] for name in table["state"]}
     known_state = {  # as layers have it
         name: tensor.detach().requires_grad_() if name in table["requires_grad"] else tensor
@@ -181,10 +185,11 @@ def _decoded_pass(table: _Table, reader: TensorReader) -> ForwardPass:
     }
     results = {name: reader[f"results/{name}"] for name in table["results"]}
     unpack = unpacker(reader)
+    moved = _mover(table, device)
     known = {IMAGE, *table["unknown"]}
     operations: list[Operation] = []
     for each in table["operations"]:
-        operation = _decoded(each, known_state, unpack)
+        operation = _decoded(each, known_state, unpack, moved)
         _check(operation, known, state, results)
         known.add(operation.name)
         operations.append(operation)
@@ -202,9 +207,32 @@ def _decoded_pass(table: _Table, reader: TensorReader) -> ForwardPass:
     )
 
 
-def _decoded(each: _Operation, state: Mapping[str, Tensor], unpack: Unpack) -> Operation:
+def _mover(table: _Table, device: str | None) -> Callable[[Any], Any]:
+    """What puts another device in the place of those that calls of functions name."""
+    recorded = {str(entry.get("device")) for entry in table["tensors"].values()}
+    recorded |= {name.partition(":")[0] for name in recorded}
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, torch.device) or (isinstance(value, str) and value in recorded):
+            return torch.device(device or "cpu")
+        if isinstance(value, dict):
+            table = cast("dict[Any, Any]", value)
+            return {key: moved(item) for key, item in table.items()}
+        if type(value) in (list, tuple):  # pyright: ignore[reportUnknownArgumentType]
+            return type(value)(map(moved, value))
+        return value
+
+    return moved if device else lambda value: value
+
+
+def _decoded(
+    each: _Operation,
+    state: Mapping[str, Tensor],
+    unpack: Unpack,
+    moved: Callable[[Any], Any],
+) -> Operation:
     name, kind = each["name"], each["kind"]
-    args, kwargs = decode(each["args"], unpack), decode(each["kwargs"], unpack)
+    args, kwargs = moved(decode(each["args"], unpack)), moved(decode(each["kwargs"], unpack))
     if type(args) is not tuple or type(kwargs) is not dict:
         raise ValueError(f"{name} has no arguments")
     layer, found, content = None, None, each["layer"]
