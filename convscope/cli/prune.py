@@ -8,7 +8,7 @@ from rich.table import Table
 
 from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
-from convscope.cli.options import DataDir, Int, Json, OptionalInt, Threads
+from convscope.cli.options import DataDir, Int, Json, OptionalInt, OwnCode, Threads, Trust
 from convscope.errors import shell_word
 from convscope.words.screen import Screen, cell
 
@@ -28,6 +28,8 @@ def prune(
     epochs: OptionalInt = None,
     lr: float | None = None,
     max_images: Int = 1000,
+    model: OwnCode = None,
+    trust: Trust = False,
     data_dir: DataDir = None,
     threads: Threads = None,
     json: Json = False,
@@ -77,6 +79,8 @@ def prune(
         epochs=epochs,
         lr=lr,
         max_images=max_images,
+        model=model,
+        trust=trust,
         threads=threads,
         data_dir=data_dir,
         on_progress=on_progress,
@@ -102,10 +106,11 @@ def _print(screen: Screen, result: "PruningResult") -> None:
     ]
     for name, old, new in rows:
         table.add_row(name, f"{old:,}", f"{new:,}", f"{new / old - 1:+.0%}")
-    for batch, (slow, fast) in result.times.items():
-        what = f"ms for {batch} image{'s' * (batch > 1)}, PyTorch"
-        ratio = f"{slow.p50 / fast.p50:.2f} times as fast"
-        table.add_row(what, f"{1e3 * slow.p50:.2f}", f"{1e3 * fast.p50:.2f}", ratio)
+    for engine, times in result.times.items():
+        for batch, (slow, fast) in times.items():
+            what = f"ms for {batch} image{'s' * (batch > 1)}, {engine}"
+            ratio = f"{slow.p50 / fast.p50:.2f} times as fast"
+            table.add_row(what, f"{1e3 * slow.p50:.2f}", f"{1e3 * fast.p50:.2f}", ratio)
     screen.say()
     screen.say(
         f"Removed {result.redundant:,} groups of dead filters and twins, and {result.others:,} "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -24,11 +25,12 @@ from convscope.pruning.latency import time_networks
 from convscope.pruning.result import PruningResult, Size
 from convscope.pruning.rounds import Images, Wish, prune_network
 from convscope.pruning.structure import Structure
-from convscope.pruning.table import base_of, table_of
+from convscope.pruning.table import base_of, is_own, table_of
 from convscope.recording.wrappers import modules_by_path
 from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 from convscope.runs.network import as_run, load_run
+from convscope.runs.own_code import HANDED_OVER, NO_CONSENT, Consent
 from convscope.synonyms import takes_synonyms
 from convscope.training.api import train
 from convscope.training.callbacks.base import Callback
@@ -48,7 +50,6 @@ _NOT_AGAIN = frozenset(
 
 _LR_SHARE = 0.1  # of the run's learning rate
 _EPOCHS_SHARE = 0.3  # of its epochs
-_BATCHES = (1, 32)  # that are timed
 
 
 @takes_synonyms
@@ -63,6 +64,8 @@ def prune(
     epochs: int | None = None,
     lr: float | None = None,
     max_images: int = 1000,
+    model: str | nn.Module | None = None,
+    trust: bool = False,
     threads: int | None = None,
     data_dir: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
@@ -83,16 +86,19 @@ def prune(
     of the run's, at `lr`, by default a tenth of the run's, in the new run `out`, which loads,
     resumes, explains and exports as any other: its `network.toml` says what is left of each layer.
 
-    `data` is where the run's images are now, if they were moved or handed over in Python.
+    `data` is where the run's images are now, if they were moved or handed over in Python. Of a run
+    of a network of your own, `model` is its code, module:attr, or a network of the architecture,
+    and `trust` allows the code that the run recorded, as in `convscope.load`. The new run records
+    that code, which must build the network with other numbers of filters than its own: layers of
+    torch.nn are made narrower after it has built them.
 
-    Raises RequestError for a network of the user's own code, and for one of which no filter can be
-    removed.
+    Raises RequestError for a network of which no filter can be removed.
     """
     _check(multiply_adds, max_drop, similarity, epochs, max_images)
     old = as_run(run)
     config, target = old.read_config(), Path(out)
-    base = base_of(old, str(config["model"]))
-    net, card, note = load_run(old)
+    source = str(config["model"])
+    net, card, note = load_run(old, Consent(model, trust))
     if net_is_fixed := _fixed(net, card):
         raise RequestError(f"{old.path}: {net_is_fixed}")
     opened = {**config, **({} if data is None else {"data": data})}
@@ -110,7 +116,8 @@ def prune(
     without_training = None
     if held_out is not None:
         without_training = _accuracy(net, card, held_out), _accuracy(done.net, card, held_out)
-    _write_table(target, table_of(base, net, done.net), done.net, card)
+    table = table_of(base_of(old, source), net, done.net)
+    _write_table(target, table, done.net, card, source=source)
     settings = _settings(config, epochs=epochs, lr=lr, threads=threads, data_dir=data_dir)
     result = train(
         opened["data"],
@@ -121,21 +128,19 @@ def prune(
         **settings,
     )
     new = as_run(result.run)
-    after, _, _ = load_run(new)
+    after, _, _ = load_run(new, Consent(done.net) if is_own(source) else NO_CONSENT)
     compared = _compare(net, after, card, read("test", None))
+    times, untimed = time_networks(net, after, card, threads=threads)
     pruned = PruningResult(
         run=new,
         accuracy=compared,
         without_training=without_training,
         sizes=(_size(net, card), _size(after, card)),
-        times={
-            batch: time_networks(net, after, card, batch_size=batch, threads=threads)
-            for batch in _BATCHES
-        },
+        times=times,
         filters=_filters(net, after),
         redundant=done.redundant,
         others=done.others,
-        notes=tuple(filter(None, [note, *_notes(net, after, card, multiply_adds)])),
+        notes=tuple(filter(None, [note, *_notes(net, after, card, multiply_adds), *untimed])),
     )
     new.write("pruning.json", to_json(pruned.to_dict(), indent=1) + "\n")
     return pruned
@@ -243,13 +248,21 @@ def _compare(before: nn.Module, after: nn.Module, card: Card, images: Images) ->
     return PairedAccuracy.of(*right)
 
 
-def _write_table(folder: Path, text: str, net: nn.Module, card: Card) -> None:
+def _write_table(
+    folder: Path, table: dict[str, Any], net: nn.Module, card: Card, *, source: str
+) -> None:
     """Put the table where the new run has it, and say on the network that it is built from it."""
     run = Run.create(folder, name="pruned")
-    run.write("network.toml", text)
-    path = str(run.path / "network.toml")
+    run.write("network.toml", tomli_w.dumps(table, multiline_strings=True))
     vars(net)["card"] = replace(card, provenance={})
-    vars(net)["creation"] = Creation(path, len(card.classes), card.in_channels, card.input_size)
+    if is_own(source):
+        vars(net)["pruned"] = table["pruned"]
+    else:
+        source = str(run.path / "network.toml")
+    vars(net).pop("creation", None)
+    if not source.startswith(HANDED_OVER):
+        size = len(card.classes), card.in_channels, card.input_size
+        vars(net)["creation"] = Creation(source, *size)
 
 
 def _settings(

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convscope.engines.timing import EngineTimes
 from convscope.evaluation.paired import PairedAccuracy
+from convscope.pruning.latency import Times
 from convscope.runs.folder import Run
 
 
@@ -27,7 +27,7 @@ class PruningResult:
         without_training: the share of validation images right before pruning, and after it without
             fine-tuning; None where there are none.
         sizes: of the networks before and after.
-        times: by batch size, of the networks before and after, by PyTorch on the CPU.
+        times: of the networks before and after on the CPU, by what computes and by batch size.
         filters: by layer, how many before and after.
         redundant, others: groups of filters removed as dead or twins, and for the budget.
         notes: caveats for the reader.
@@ -37,7 +37,7 @@ class PruningResult:
     accuracy: PairedAccuracy
     without_training: tuple[float, float] | None
     sizes: tuple[Size, Size]
-    times: Mapping[int, tuple[EngineTimes, EngineTimes]]
+    times: Times
     filters: Mapping[str, tuple[int, int]]
     redundant: int
     others: int
@@ -52,7 +52,8 @@ class PruningResult:
             "parameters": [size.parameters for size in self.sizes],
             "multiply_adds": [size.multiply_adds for size in self.sizes],
             "seconds_per_batch": {
-                str(batch): [each.to_dict() for each in pair] for batch, pair in self.times.items()
+                engine: {str(size): [each.to_dict() for each in pair] for size, pair in own.items()}
+                for engine, own in self.times.items()
             },
             "filters": {layer: list(pair) for layer, pair in self.filters.items()},
             "redundant_groups": self.redundant,

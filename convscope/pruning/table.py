@@ -3,14 +3,11 @@
 import tomllib
 from typing import Any
 
-import tomli_w
 from torch import nn
 
-from convscope.errors import RequestError
 from convscope.recording.wrappers import modules_by_path
 from convscope.runs.folder import Run
-from convscope.runs.own_code import HANDED_OVER
-from convscope.zoo.libraries import library_of
+from convscope.runs.own_code import HANDED_OVER, is_own_code
 from convscope.zoo.narrowed import sizes_of
 from convscope.zoo.table_file import is_table
 
@@ -18,21 +15,20 @@ from convscope.zoo.table_file import is_table
 def base_of(run: Run, model: str) -> dict[str, Any]:
     """What a pruned network of a run is described by, before `pruned`.
 
-    Raises RequestError for a network that no name or table builds.
+    Nothing, where the network is of the user's own code: a file names no code.
     """
-    if is_table(model):
+    if is_table(model) or (is_own(model) and (run.path / "network.toml").exists()):
         return tomllib.loads(run.read("network.toml"))
-    if model.startswith(HANDED_OVER) or (":" in model and library_of(model) is None):
-        raise RequestError(
-            f"{run.path} is of a network of your own code ({model}), and a pruned run describes "
-            "its network without code. Prune networks of the zoo, of a layer table, of timm or "
-            "torchvision."
-        )
-    return {"model": model}
+    return {} if is_own(model) else {"model": model}
 
 
-def table_of(base: dict[str, Any], before: nn.Module, after: nn.Module) -> str:
-    """The text of a table that builds the pruned network, given the network that it came from."""
+def is_own(model: str) -> bool:
+    """Whether the network of a run is of the user's own code, or was handed over."""
+    return model.startswith(HANDED_OVER) or is_own_code(model)
+
+
+def table_of(base: dict[str, Any], before: nn.Module, after: nn.Module) -> dict[str, Any]:
+    """The table that builds the pruned network, given the network that it came from."""
     sizes = {path: sizes_of(layer) for path, layer in modules_by_path(before).items()}
     pruned: dict[str, dict[str, Any]] = {
         path: dict(each) for path, each in base.get("pruned", {}).items()
@@ -42,4 +38,4 @@ def table_of(base: dict[str, Any], before: nn.Module, after: nn.Module) -> str:
             if size != sizes[path][name]:
                 plain = size if isinstance(size, int) else list(size)
                 pruned.setdefault(path, {})[name] = plain
-    return tomli_w.dumps({**base, "pruned": pruned}, multiline_strings=True)
+    return {**base, "pruned": pruned}

@@ -29,6 +29,8 @@ from convscope.runs.weight_values import checked, infinite_buffers
 from convscope.zoo import Creation, create_model
 from convscope.zoo.check import check_network
 from convscope.zoo.files import is_file, table_text
+from convscope.zoo.narrowed import narrow
+from convscope.zoo.table_file import errors_at, read_widths
 
 _TABLE = "network.toml"
 _objects: WeakValueDictionary[Path, nn.Module] = WeakValueDictionary()
@@ -60,6 +62,7 @@ def load_run(run: Run, consent: Consent = NO_CONSENT) -> tuple[nn.Module, Card, 
     card, stored, config = run.read_card(), run.read_weights(), run.read_config()
     if isinstance(consent.model, nn.Module):
         net, note = copy.deepcopy(consent.model), ""
+        _narrow(run, config, net)
     else:
         net, note = rebuild(run, config, card, consent)
     note = " ".join(filter(None, (run.card_note, note)))
@@ -104,18 +107,32 @@ def builder_of(
 ) -> Generator[tuple[Callable[[], nn.Module], list[str]]]:
     """What builds the network of a run, for as long as the block lasts, and notes after it."""
     model, source = consent.model, str(config["model"])
+
+    def narrowed(build: Callable[[], nn.Module]) -> nn.Module:
+        net = build()
+        _narrow(run, config, net)
+        return net
+
     if isinstance(model, nn.Module):
-        yield partial(build_network, model, card), []
+        yield partial(narrowed, partial(build_network, model, card)), []
     elif model is not None:
         with naming(run, config, model) as notes:
-            yield partial(build_network, model, card), notes
+            yield partial(narrowed, partial(build_network, model, card)), notes
     elif (net := _objects.get(run.path.resolve())) is not None and source.startswith(HANDED_OVER):
         yield partial(copy.deepcopy, net), []
     elif source.startswith(HANDED_OVER):
         raise_no_name(run, source)
     else:
         with allowed(run, config, consent):
-            yield partial(_build_recorded, run, source, card), []
+            yield partial(narrowed, partial(_build_recorded, run, source, card)), []
+
+
+def _narrow(run: Run, config: Mapping[str, Any], net: nn.Module) -> None:
+    """Remove from a network of own code what pruning removed for this run; in place."""
+    path = run.path / _TABLE
+    if not is_file(str(config["model"])) and path.exists():
+        with errors_at(str(path)):
+            narrow(net, read_widths(str(path)))
 
 
 def _build_recorded(run: Run, source: str, card: Card) -> nn.Module:
@@ -163,6 +180,9 @@ def model_name(model: object) -> str:
 def source_of(net: nn.Module, card: Card) -> str:
     """A text that builds a network of this architecture again, as `model` takes it.
 
+    Of a network that was pruned, whose attribute `pruned` says what is left, it is a text for the
+    network that it was.
+
     It is found by trial: how `create_model` made it, its architecture in timm, or its class as
     module:attr. Where none of them gives a network that prints and computes the same with the same
     weights, it is HANDED_OVER and the class.
@@ -189,6 +209,7 @@ def _builds(source: str, net: nn.Module, card: Card) -> bool:
     """Whether a source builds a network that computes the same with the same weights."""
     with suppress(Exception), torch.random.fork_rng(devices=()):
         built = _created(source, card)
+        narrow(built, getattr(net, "pruned", {}))
         if built is net or type(built) is not type(net) or repr(built) != repr(net):
             return False
         if _shapes(built) != _shapes(net):

@@ -127,6 +127,23 @@ def read_table(path: str) -> Table:
     return Table(path, text, channels, size, rows, pruned=pruned)
 
 
+def read_widths(path: str) -> Widths:
+    """What is left of each layer, from a file that has a table [pruned] and nothing else.
+
+    A run of a network of somebody's own code has such a file, where it was pruned. Raises
+    RequestError for another one.
+    """
+    try:
+        data = tomllib.loads(_read(path))
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"{path} is not TOML: {error}.") from error
+    if set(data) != {"pruned"}:
+        raise RequestError(
+            f"{path} must have a table [pruned] alone, since the network is of code of its own."
+        )
+    return _widths(path, data["pruned"])
+
+
 def _pruned_network(path: str, text: str, data: Mapping[str, object]) -> Table:
     """A file that names a network and says which of its layers are narrower."""
     model = data["model"]

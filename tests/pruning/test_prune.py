@@ -2,6 +2,7 @@
 
 import copy
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,8 @@ def pruned(digits_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert after.multiply_adds <= 0.605 * before.multiply_adds
     assert result.accuracy.num_images == 359
     assert result.accuracy.after >= result.accuracy.before - 18
+    assert list(result.times)[:2] == ["torch", "onnxruntime"]
+    assert all(list(times) == [1, 32] for times in result.times.values())
     return out
 
 
@@ -240,21 +243,65 @@ def test_a_wrong_request_is_refused_and_leaves_no_folder(
 
 
 class Own(nn.Module):
-    def __init__(self) -> None:
+    """Two of the filters are twins, and stay so: of two epochs nothing else is expected."""
+
+    def __init__(self, out: int = 10) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(1, 4, 3)
-        self.fc = nn.Linear(4, 10)
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(1, 6, 3)
+        self.fc = nn.Linear(6, out)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(F.relu(self.conv(x)).mean((2, 3)))
 
 
-def test_a_network_of_own_code_is_refused(tmp_path: Path) -> None:
-    run = convscope.train(
-        "digits", model=Own(), epochs=1, out=tmp_path / "own", progress=False, input_size=16
-    ).run
-    with pytest.raises(RequestError, match="describes its network without code"):
-        convscope.prune(run, out=tmp_path / "pruned")
+def _small(net: nn.Module, folder: Path) -> Path:
+    return convscope.train(
+        "digits", model=net, epochs=1, out=folder, progress=False, input_size=12, threads=1,
+    ).run  # fmt: skip
+
+
+def _pruned_own(run: Path, out: Path, **words: object) -> nn.Module:
+    done = convscope.prune(
+        run, out=out, multiply_adds=0.7, epochs=1, progress=False, threads=1, **words
+    )
+    assert done.filters["conv"][1] < 6
+    return convscope.load(out, **words)[0]
+
+
+def test_a_network_of_own_code_is_pruned_and_built_by_its_code(tmp_path: Path) -> None:
+    run = _small(Own(), tmp_path / "own")
+    net = _pruned_own(run, tmp_path / "pruned")
+    count = net.get_parameter("conv.weight").shape[0]
+    assert tomllib.loads((tmp_path / "pruned" / "network.toml").read_text()) == {
+        "pruned": {"conv": {"out_channels": count}, "fc": {"in_features": count}}
+    }
+    assert convscope.summary(tmp_path / "pruned").parameters == count * 20 + 10
+    own, _ = convscope.load(tmp_path / "pruned", model=Own())  # of the architecture it had
+    x = torch.rand(2, 1, 12, 12)
+    assert torch.equal(own(x), net(x))
+    again = convscope.prune(
+        tmp_path / "pruned", out=tmp_path / "again", multiply_adds=0.7, epochs=1, progress=False,
+        threads=1,
+    )  # fmt: skip
+    assert again.filters["conv"][0] == count > again.filters["conv"][1]
+    assert convscope.evaluate(tmp_path / "again").metrics.num_images
+    resumed = convscope.resume(tmp_path / "pruned", epochs=2, progress=False)
+    assert convscope.load(resumed.run)[0].get_parameter("conv.weight").shape[0] == count
+
+
+def test_a_network_that_no_name_builds_is_pruned_as_an_object(tmp_path: Path) -> None:
+    class Local(Own):
+        pass
+
+    net = Local()
+    run = _small(net, tmp_path / "own")
+    found = _pruned_own(run, tmp_path / "pruned", model=Local())
+    count = found.get_parameter("conv.weight").shape[0]
+    wider = f"[pruned]\nconv = {{out_channels = {count + 20}}}\n"
+    (tmp_path / "pruned" / "network.toml").write_text(wider)
+    with pytest.raises(RequestError, match="out_channels"):
+        convscope.load(tmp_path / "pruned", model=Local())
 
 
 def test_nothing_is_pruned_where_the_accuracy_would_drop(digits_run: Path, tmp_path: Path) -> None:
