@@ -141,7 +141,7 @@ function parts(scene, one) {
     {},
     el(
       "ol",
-      { class: "parts", "aria-label": `Made of filters of ${lower.layer}` },
+      { class: "made-of", "aria-label": `Made of filters of ${lower.layer}` },
       ...made.strongest.map((part) => el("li", {}, partButton(scene, lower, part))),
     ),
     el("p", { class: "caption" }, `${rest.join(", ")}. Value ${short(made.value)}.`),

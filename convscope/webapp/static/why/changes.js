@@ -4,14 +4,13 @@
 /** @import { Scene } from "../ledger.js" */
 
 import { ask, post } from "../api.js";
-import { compute, progressBar } from "../computation.js";
 import { el, messageOf, styles } from "../element.js";
 import { replaceChildren } from "../focus.js";
-import { figure, spotName } from "../matrix.js";
-import { count, decimalsFor, fixed, percent, several, signed, whole, wrapped } from "../numbers.js";
-import { number } from "../planes.js";
-import { go } from "../state.js";
+import { spotName } from "../matrix.js";
+import { whole } from "../numbers.js";
 import { visible } from "../words.js";
+import { effects } from "./effects.js";
+import { dataCard } from "./over_test.js";
 import { excitingPicture } from "./pictures.js";
 
 /**
@@ -21,11 +20,8 @@ import { excitingPicture } from "./pictures.js";
  */
 
 const MOST = 16;
-const CLASSES = 5; // that are listed
 /** What the last answers were about: nothing is asked again while the unit moves. */
 let last = { row: "", possible: /** @type {any} */ (null), changes: "", answer: /** @type {any} */ (null) };
-/** The picture of a map stays while its units are walked through. */
-let drawn = { of: "", node: /** @type {HTMLElement | null} */ (null) };
 /** The changes that were made, for as long as the network is looked at. */
 let kept = { of: "", open: false, changes: /** @type {Change[]} */ ([]), about: /** @type {number | null} */ (null) };
 
@@ -55,17 +51,9 @@ export async function changesPanel({ net, image, row, place }) {
       "div",
       { class: "unit-panel" },
       changer({ net, image, row, place }, path, possible),
-      keptPicture(net, image, row, place, possible.module),
+      picture(net, image, row, place, possible.module),
     ),
   ];
-}
-
-/** @param {Network} net @param {LabImage} image @param {Row} row @param {Position} place @param {string} module */
-function keptPicture(net, image, row, place, module) {
-  const of = JSON.stringify([net.id, row.name, place.map]);
-  const node = drawn.of === of && drawn.node ? drawn.node : picture(net, image, row, place, module);
-  drawn = { of, node };
-  return node;
 }
 
 /** @param {Network} net @param {LabImage} image @param {Row} row @param {Position} place @param {string} module */
@@ -125,7 +113,7 @@ function changer(scene, path, possible) {
   const result = el("div", { class: "changed" });
   const status = el("div", { role: "status" });
   const list = el("ul", { class: "parts", "aria-label": "Changes" });
-  const data = dataCard(path, possible.no_data);
+  const data = dataCard(path, possible.no_data, () => kept.changes);
   let latest = 0;
   const draw = async () => {
     const mine = ++latest;
@@ -214,213 +202,4 @@ function changeRow(net, change, remove) {
     el("span", { class: "cut" }, `${unit} ${texts[action]}`),
     el("button", { class: "quiet", "aria-label": `Undo ${unit} ${texts[action]}`, onclick: remove }, "Undo"),
   );
-}
-
-/** @param {Network} net @param {any} answer @param {(index: number) => void} choose */
-function effects(net, answer, choose) {
-  if (!answer.is_changed) return [el("p", { class: "note" }, "Nothing changes: these numbers were so already.")];
-  const far = answer.rows
-    .slice(0, 6)
-    .map((/** @type {any} */ row) => `${row.row} (${count(row.changed)} of ${count(row.units)})`)
-    .join(", ");
-  const more = answer.num_rows > 6 ? ` and ${count(answer.num_rows - 6)} more` : "";
-  const spread = el("p", { class: "caption" }, `Units that change: ${far}${more}.`);
-  if (!answer.classes) return [el("p", { class: "note" }, "The network has no output of one number a class."), spread];
-  const byBefore = [...answer.classes].sort((a, b) => b.before - a.before || a.index - b.index);
-  const byAfter = [...answer.classes].sort((a, b) => b.after - a.after || a.index - b.index);
-  const shown = [...new Set([...byBefore.slice(0, 3), ...byAfter.slice(0, 3), ...strongest(answer.classes)])].slice(
-    0,
-    CLASSES,
-  );
-  shown.sort((a, b) => b.after - a.after);
-  const [was, is] = [byBefore[0].index, byAfter[0].index];
-  const verdict =
-    was === is ? `Still ${net.classes[is]}.` : `The answer changes from ${net.classes[was]} to ${net.classes[is]}.`;
-  return [
-    el("p", { class: "verdict" }, verdict),
-    el(
-      "ul",
-      { class: "answers", "aria-label": "Answers before and after" },
-      ...shown.map((one) => answerRow(net, one, one.index === answer.about, choose)),
-    ),
-    ...(answer.terms ? arithmetic(net, answer) : []),
-    spread,
-  ];
-}
-
-/** The classes that change most. @param {{before: number, after: number, index: number}[]} classes */
-const strongest = (classes) =>
-  [...classes].sort((a, b) => Math.abs(b.after - b.before) - Math.abs(a.after - a.before)).slice(0, 2);
-
-/**
- * @param {Network} net @param {{index: number, before: number, after: number}} one @param {boolean} chosen
- * @param {(index: number) => void} choose
- */
-function answerRow(net, { index, before, after }, chosen, choose) {
-  const name = net.classes[index];
-  /** @param {number} p @param {string} kind */
-  const bar = (p, kind) =>
-    el("div", { class: "track" }, el("div", { class: `fill ${kind}`, style: { transform: `scaleX(${p})` } }));
-  return el(
-    "li",
-    {},
-    el(
-      "button",
-      {
-        class: "quiet cut",
-        "aria-pressed": String(chosen),
-        "aria-label": `${name}: ${percent(before)} before, ${percent(after)} after. Show the arithmetic`,
-        title: name,
-        onclick: () => choose(index),
-      },
-      name,
-    ),
-    el("div", { class: "two-bars" }, bar(before, "before"), bar(after, "after")),
-    el("data", {}, `${percent(before)} → ${percent(after)}`),
-  );
-}
-
-/** Why the score of a class changed, term by term. @param {Network} net @param {any} answer */
-function arithmetic(net, { terms, about }) {
-  const total = number(terms.sum_of_changes);
-  const [before, after] = [number(terms.before), number(terms.after)];
-  const decimals = Math.min(6, Math.max(3, decimalsFor([before, after, total], 4)));
-  /** @param {string} label @param {string} note @param {number} value @param {string} [kind] */
-  const line = (label, note, value, kind = "") =>
-    el(
-      "div",
-      { class: `total ${kind}` },
-      el("span", { class: "cut" }, label),
-      el("span", { class: "caption" }, note),
-      el("data", { title: whole(value) }, figure(value, decimals, kind ? fixed : signed)),
-    );
-  const left = terms.count - terms.terms.length;
-  const off = after - before - total;
-  return [
-    el("h4", {}, `Why the score of ${net.classes[about]} changes`),
-    el(
-      "ul",
-      { class: "parts" },
-      ...terms.terms.map((/** @type {any} */ term) => {
-        const place = term.location;
-        const name = place ? spotName(net, place) : term.source;
-        const to = place && { layer: place.row, map: place.map, row: place.y, col: place.x };
-        return el(
-          "li",
-          {},
-          to
-            ? el("button", { class: "quiet cut", onclick: () => go({ place: to, layer: to.layer, trail: [] }) }, name)
-            : el("span", { class: "cut" }, name),
-          el(
-            "span",
-            { class: "caption product" },
-            `(${fixed(number(term.after), 3)} − ${wrapped(number(term.before))}) × ${wrapped(number(term.weight))}`,
-          ),
-          el("data", { title: whole(number(term.change)) }, signed(number(term.change), decimals)),
-        );
-      }),
-    ),
-    ...(left > 0 ? [line(several(left, "other term"), "", number(terms.rest))] : []),
-    line("the sum", `${terms.operation}[${about}] was ${figure(before, decimals)}`, total),
-    line(
-      `${terms.operation}[${about}] is`,
-      off ? `rounding of the network ${off.toExponential(1).replaceAll("-", "−")}` : "",
-      after,
-      "rule",
-    ),
-  ];
-}
-
-/**
- * The same over the test images of the run, in the background.
- * @param {string} path @param {string} reason  why it is not possible
- */
-function dataCard(path, reason) {
-  const progress = progressBar();
-  const result = el("div", { role: "status" });
-  let turn = 0;
-  const start = async () => {
-    const mine = ++turn;
-    button.disabled = true;
-    try {
-      await compute(
-        `${path}/data`,
-        { changes: kept.changes },
-        (now) => {
-          progress.show(now);
-          if (now.result) replaceChildren(result, ...accuracy(now.result));
-        },
-        () => mine !== turn || !button.isConnected,
-      );
-    } catch (error) {
-      if (mine === turn) result.replaceChildren(el("p", { class: "note" }, messageOf(error)));
-    } finally {
-      if (mine === turn) progress.show(null);
-      button.disabled = false;
-    }
-  };
-  const button = el("button", { class: "pill", onclick: start }, "Over all test images");
-  const node = el(
-    "div",
-    { class: "over-data", hidden: true },
-    reason
-      ? el("p", { class: "caption" }, `Over a data set: ${reason}`)
-      : el("div", { class: "row" }, button, progress.node),
-    result,
-  );
-  return {
-    node,
-    clear: () => {
-      turn += 1;
-      progress.show(null);
-      button.disabled = false;
-      result.replaceChildren();
-    },
-  };
-}
-
-/** Accuracy before and after, of all images and of each class. @param {any} found */
-function accuracy({ accuracy: total, classes, data }) {
-  /** @param {string} name @param {any} one */
-  const row = (name, one) =>
-    el(
-      "tr",
-      {},
-      el("th", { scope: "row", class: "cut" }, name),
-      el("td", { class: "n" }, count(one.num_images)),
-      el("td", { class: "n" }, `${fixed((100 * one.before) / one.num_images, 2)}%`),
-      el("td", { class: "n" }, `${fixed((100 * one.after) / one.num_images, 2)}%`),
-      el("td", { class: "n" }, `${signed(100 * one.change, 2)}`),
-      el(
-        "td",
-        { class: "n" },
-        one.interval ? `${signed(100 * one.interval[0], 2)} to ${signed(100 * one.interval[1], 2)}` : "–",
-      ),
-      el("td", { class: "n" }, `${count(one.lost)} / ${count(one.gained)}`),
-    );
-  const heads = ["", "images", "before", "after", "points", "95% interval", "lost / gained"];
-  const entries = Object.entries(classes).sort(([, a], [, b]) => a.change - b.change);
-  const shown = entries.length > 40 ? [...entries.slice(0, 20), ...entries.slice(-10)] : entries;
-  return [
-    el(
-      "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Accuracy before and after" },
-      el(
-        "table",
-        { class: "rows" },
-        el(
-          "thead",
-          {},
-          el("tr", {}, ...heads.map((head, i) => el("th", { scope: "col", class: i ? "n" : null }, head))),
-        ),
-        el("tbody", {}, row("all images", total), ...shown.map(([name, one]) => row(name, one))),
-      ),
-    ),
-    el(
-      "p",
-      { class: "caption" },
-      `Accuracy on ${data}, in points; the classes that lose most first` +
-        `${shown.length < entries.length ? `, ${count(entries.length - shown.length)} in between left out` : ""}.`,
-    ),
-  ];
 }

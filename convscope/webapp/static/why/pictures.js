@@ -7,13 +7,30 @@ import { compute, pictureOf, progressBar } from "../computation.js";
 import { el, messageOf } from "../element.js";
 import { count, fixed } from "../numbers.js";
 
+/** @type {Map<string, HTMLElement>} */
+const kept = new Map();
+const MOST = 4; // cards that are kept
+
 /**
- * A card with a button that starts it; the picture is shown as it grows.
- * @param {Network} net
- * @param {{title: string, intro: string, start: string, path: string, body: unknown, alt: string,
- *   beside?: Promise<string>, said: (result: any) => (Node | string)[]}} how
+ * A card with a button that starts it. What was computed stays while the screen is drawn again.
+ * @param {Network} net @param {How} how
  */
-function pictureCard(net, { title, intro, start, path, body, alt, beside, said }) {
+function pictureCard(net, how) {
+  const key = JSON.stringify([how.path, how.body]);
+  const node = kept.get(key) ?? newCard(net, how);
+  kept.delete(key);
+  kept.set(key, node);
+  if (kept.size > MOST) kept.delete(kept.keys().next().value ?? "");
+  return node;
+}
+
+/**
+ * @typedef {{title: string, intro: string, start: string, path: string, body: unknown, alt: string,
+ *   beside?: Promise<string>, said: (result: any) => (Node | string)[]}} How
+ */
+
+/** The picture is shown as it grows. @param {Network} net @param {How} how */
+function newCard(net, { title, intro, start, path, body, alt, beside, said }) {
   const progress = progressBar();
   const picture = el("img", { alt, class: net.size[1] < 120 ? "cells" : null, hidden: true });
   const text = el("div", { role: "status" });
@@ -22,11 +39,13 @@ function pictureCard(net, { title, intro, start, path, body, alt, beside, said }
     : null;
   const frames = el("div", { class: "computed" }, other, picture);
   let running = false;
+  let isFinal = false;
   let shown = "";
   let version = -1;
   /** @param {Computed} now */
   const show = async (now) => {
     progress.show(now);
+    isFinal ||= Boolean(now.result?.is_final);
     if (now.version === version || !now.version) return;
     version = now.version;
     const result = now.result;
@@ -47,7 +66,7 @@ function pictureCard(net, { title, intro, start, path, body, alt, beside, said }
         if (other && beside) beside.then((url) => ([other.src, other.hidden] = [url, false])).catch(() => {});
         try {
           await compute(path, body, show, () => !button.isConnected);
-          button.hidden = true;
+          button.hidden = isFinal;
         } catch (error) {
           text.replaceChildren(el("p", { class: "note" }, messageOf(error)));
         } finally {
