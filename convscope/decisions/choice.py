@@ -19,6 +19,7 @@ from convscope.predictions.decided import certainties
 
 Kind = Literal["threshold", "costs", "abstention", "sets"]
 
+_FEW = 5  # classes whose costs are listed
 _SURE = 1 - 1e-6  # a probability in float32 has no finer steps below 1
 _CHOICES = (
     "`sensitivity`, `specificity`, `maximize`, `threshold`, `costs`, `coverage`, `max_error` or "
@@ -153,6 +154,7 @@ def describe(choice: Choice, card: Card) -> Iterator[str]:
     match choice.kind:
         case "costs":
             yield "The class with the least expected cost is predicted."
+            yield from _costs(card)
         case "sets":
             assert card.prediction_sets is not None
             rule = card.prediction_sets
@@ -175,3 +177,15 @@ def describe(choice: Choice, card: Card) -> Iterator[str]:
             for name, least in zip(card.classes, card.label_thresholds, strict=True):
                 if choice.positive in (None, name):
                     yield f"{name!r} is predicted from a probability of {least:.4g} on."
+
+
+def _costs(card: Card) -> Iterator[str]:
+    """The costs of a few classes by name, so that a matrix with its sides exchanged is noticed."""
+    assert card.costs is not None
+    if len(card.classes) > _FEW:
+        return
+    for name, row in zip(card.classes, card.costs, strict=True):
+        listed = [
+            f"{cost:g} as {other!r}" for other, cost in zip(card.classes, row, strict=True) if cost
+        ]
+        yield f"An image of {name!r} costs {', '.join(listed) or 'nothing'}."

@@ -175,7 +175,7 @@ def decide(
             *images.notes,
             *notes,
             *_of_groups(choice, images.fitted),
-            *_of_costs(new, decided[-1], plain),
+            *(_of_costs(new, decided[-1], plain) if choice.kind == "costs" else []),
         ),
     )
 
@@ -188,8 +188,6 @@ def _decided(result: EvaluationResult, card: Card) -> EvaluationResult:
 
 def _of_costs(card: Card, decided: EvaluationResult, plain: EvaluationResult) -> list[str]:
     """A note where costs are not seen to fall."""
-    if card.costs is None:
-        return []
     costs = np.array(card.costs)
     after, before = (costs[each.labels, each.outputs.predicted] for each in (decided, plain))
     change = mean(after - before, numbered(plain.groups))

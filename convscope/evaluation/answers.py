@@ -74,6 +74,12 @@ class Answering:
             shares = probabilities(outputs, member.card) if self.protocol.is_plain else outputs
             order = [member.card.classes.index(name) for name in card.classes]
             mean += shares.double()[:, order] / len(members)
+        if card.task != "multi-label" and card != card.without_rules:
+            card = card.without_rules
+            notes.append(
+                "A threshold, or what else was chosen for one network that sees an image once, "
+                "does not apply to means: the most probable class is predicted."
+            )
         return mean, replace(card, output="probabilities", temperature=1.0), notes
 
     def _of(

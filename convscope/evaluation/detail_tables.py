@@ -4,6 +4,7 @@ from convscope.data.classes import quote_names
 from convscope.evaluation.calibration import Reliability
 from convscope.evaluation.details import Details
 from convscope.evaluation.rates import Rate
+from convscope.evaluation.selective import COVERAGES
 from convscope.evaluation.tables import Rows
 
 _NAMES: dict[Rate, str] = {
@@ -48,6 +49,10 @@ def detail_tables(details: Details) -> list[tuple[str, Rows]]:
             for row in present
         ]
         tables.append((title, [header, *rows]))
+    if details.selective:
+        tables.append(
+            ("Accuracy where only the most certain images are answered", _selective(details))
+        )
     for kind, found in details.calibration.items():
         tables.append((f"Reliability of the probability {_KINDS[kind]}", _reliability(found)))
     return tables
@@ -103,6 +108,16 @@ def _averages(details: Details) -> Rows:
             for rate, name in _NAMES.items()
         ),
     ]
+
+
+def _selective(details: Details) -> Rows:
+    header = ["answered", *(f"certain by {name}" for name in details.selective)]
+    rows = [
+        [f"{coverage:.0%}", *(str(found.at(coverage)[1]) for found in details.selective.values())]
+        for coverage in COVERAGES
+    ]
+    areas = [f"{found.area:.4f}" for found in details.selective.values()]
+    return [header, *rows, ["area (AURC)", *areas]]
 
 
 def _reliability(found: Reliability) -> Rows:

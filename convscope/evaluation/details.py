@@ -18,6 +18,7 @@ from convscope.evaluation.delong import auc_figures, one_sided
 from convscope.evaluation.figures import Figure, mean, numbered, percentile, proportion, undefined
 from convscope.evaluation.ranking import average_precision
 from convscope.evaluation.rates import AVERAGES, RATES, Average, ClassCounts, Rate
+from convscope.evaluation.selective import Selective
 
 _WHY: dict[Rate, str] = {
     "precision": "it is never predicted",
@@ -46,6 +47,8 @@ class Details:
         predicted: (n,) likewise.
         losses: (n,) of each image.
         groups: (n,) the group of each image, a patient for example; None where there are none.
+        energies: (n,) of each image, see `convscope.decision_rules.CertaintyName`; None where they
+            are not known.
     """
 
     classes: tuple[str, ...]
@@ -55,6 +58,7 @@ class Details:
     predicted: NDArray[Any]
     losses: NDArray[np.float64]
     groups: Sequence[str] | None = None
+    energies: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.truth):
@@ -147,6 +151,19 @@ class Details:
         return found
 
     @cached_property
+    def selective(self) -> dict[str, Selective]:
+        """The accuracy of the most certain images, by what certain means: "probability", of the
+        most probable class, and "energy". Not of several labels.
+        """
+        if self._is_several:
+            return {}
+        found = {"probability": self.probabilities.max(1)}
+        if self.energies is not None:
+            found["energy"] = self.energies
+        is_right = self.predicted == self.truth
+        return {name: Selective(each, is_right, self._groups) for name, each in found.items()}
+
+    @cached_property
     def auc(self) -> tuple[list[Figure], Figure]:
         """The area under the ROC curve of each class against the rest, and their mean."""
         return auc_figures(self._has, self.probabilities, self.classes, self._groups)
@@ -225,6 +242,7 @@ class Details:
             },
             "brier": self.brier.to_dict(),
             "calibration": {kind: found.to_dict() for kind, found in self.calibration.items()},
+            "selective": {name: found.to_dict() for name, found in self.selective.items()},
             "per_class": list(rows),
             "curves": {name: _points(self.curve(name)) for name in self.classes},
         }

@@ -24,7 +24,7 @@ from convscope.forward import call_network
 from convscope.inference import inference_mode, probabilities, to_logits
 from convscope.losses import image_losses
 from convscope.memory import is_out_of_memory, release_memory
-from convscope.predictions.decided import Answers, decide
+from convscope.predictions.decided import Answers, certainties, decide
 
 _T = TypeVar("_T")
 
@@ -42,6 +42,8 @@ class EvaluationOutputs:
         is_correct: (n,) whether the prediction is the truth; of several labels, whether all are.
         network_outputs: (n, classes) what the network returned.
         answers: what the rules of the card make of it.
+        energies: (n,) see `convscope.decision_rules.CertaintyName`; None of several labels, and
+            where the network returns probabilities.
     """
 
     metrics: AnyMetrics
@@ -52,6 +54,7 @@ class EvaluationOutputs:
     is_correct: NDArray[np.bool_]
     network_outputs: NDArray[np.float32]
     answers: Answers
+    energies: NDArray[np.float64] | None = None
 
     def answer(self, index: int) -> str:
         """The predicted class or labels of an image."""
@@ -177,6 +180,7 @@ def compute_metrics(outputs: Tensor, truth: NDArray[Any], card: Card) -> Evaluat
         is_correct=predicted == truth,
         network_outputs=outputs.numpy(),
         answers=answers,
+        energies=certainties(outputs.numpy(), shares.numpy(), card).get("energy"),
     )
 
 

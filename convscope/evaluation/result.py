@@ -16,6 +16,7 @@ from convscope.data.loading import LoadedDataset
 from convscope.errors import WorkError
 from convscope.evaluation.attributes import attributes_of
 from convscope.evaluation.details import Details
+from convscope.evaluation.figures import Figure, mean, numbered, share
 from convscope.evaluation.headline_intervals import interval_values, with_intervals
 from convscope.evaluation.measure import EvaluationOutputs
 from convscope.evaluation.metrics import Metrics
@@ -109,6 +110,7 @@ class EvaluationResult:
             predicted=outputs.predicted,
             losses=outputs.losses,
             groups=self.groups,
+            energies=outputs.energies,
         )
 
     @cached_property
@@ -128,7 +130,23 @@ class EvaluationResult:
 
     def headline(self) -> list[tuple[str, str]]:
         """The names and values of the metrics of all images, with 95% intervals."""
-        return with_intervals(self.metrics.headline(), self.details)
+        lines = with_intervals(self.metrics.headline(), self.details)
+        return [*lines, *self._rules()]
+
+    def _rules(self) -> list[tuple[str, str]]:
+        """What the rules of the card do: how many images are answered, what sets cover."""
+        answers, groups = self.outputs.answers, numbered(self.groups)
+        lines: list[tuple[str, str]] = []
+        if (sure := answers.is_sure) is not None:
+            right = share(self.outputs.is_correct[sure], None if groups is None else groups[sure])
+            lines.append(("answered", f"{_percent(share(sure, groups))}"))
+            lines.append(("of these", f"{_percent(right)} right"))
+        if (sets := answers.sets) is not None:
+            own = np.take_along_axis(sets, self.labels[:, None], 1)[:, 0]
+            size = mean(sets.sum(1).astype(np.float64), groups)
+            lines.append(("sets", f"{_percent(share(own, groups))} have the true class"))
+            lines.append(("size", f"{size} classes in a set, the mean"))
+        return lines
 
     def published_table(self) -> Rows:
         """A header and a row for each figure that papers state, the own errors first."""
@@ -250,6 +268,13 @@ class EvaluationResult:
     def _title(self) -> str:
         data = f"{self.data}, {self.protocol}" if self.protocol else self.data
         return f"{self.model} on {data}" if self.model else data
+
+
+def _percent(figure: Figure) -> str:
+    if figure.interval is None:
+        return f"{figure.value:.2%}" if figure.is_defined else "none"
+    low, high = figure.interval
+    return f"{figure.value:.2%}   (95% interval {low:.2%} to {high:.2%})"
 
 
 def _rounded(value: object) -> object:

@@ -86,6 +86,13 @@ def reliability_chart(found: Reliability, title: str) -> UnitSquare:
     return UnitSquare(title, "Probability", "Right", bars=bars)
 
 
+def accuracy_by_coverage(details: Details) -> UnitSquare:
+    """The accuracy of the most certain images, for every share of them."""
+    lines = [(f"by {name}", found.points()) for name, found in details.selective.items()]
+    title = "Accuracy of the most certain images"
+    return UnitSquare(title, "Answered", "Right", lines, diagonal=False)
+
+
 def is_shortened(details: Details) -> bool:
     """Whether not every class has a line."""
     return sum(row["auc"].is_defined for row in details.per_class) > _MOST

@@ -19,6 +19,7 @@ from convscope.evaluation.slices import Slices
 from convscope.reports.chart import Chart, Drawing, figure
 from convscope.reports.content import SHARES, Report
 from convscope.reports.plots import (
+    accuracy_by_coverage,
     is_shortened,
     precision_recall,
     reliability_chart,
@@ -163,6 +164,8 @@ def calibration_section(report: Report) -> str:
         for kind, each in found.items()
     )
     charts = [reliability_chart(each, _KINDS[kind]) for kind, each in found.items()]
+    if report.result.details.selective:
+        charts.append(accuracy_by_coverage(report.result.details))
     return (
         "<p>On the diagonal, answers of a probability of 80% are right for 80%. Below it the "
         f"network is too sure. Expected calibration error: {said}.</p>{_charts(charts)}"

@@ -223,3 +223,48 @@ def test_the_server_answers_the_same(run, images, tmp_path):
         (mine,) = rank_classes([other["path"]], answer, classifier.card, 3)
         assert mine.to_dict()["set"] == other["set"]
         assert (mine.to_dict()["label"], mine.is_sure) == (other["label"], other["sure"])
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory):
+    """A run whose images have a dot, a bright half, both or neither; one label all of them have."""
+    rng = np.random.default_rng(0)
+    truth = (rng.random((160, 3)) < [0.4, 0.5, 1.0]).astype(np.uint8)
+    pixels = rng.integers(0, 120, (160, 16, 16))
+    pixels[:, 11:14, 11:14] += 90 * truth[:, :1, None]
+    pixels[:, :, :8] += 40 * truth[:, 1:2, None]
+    data = np.clip(pixels, 0, 255).astype(np.uint8), truth
+    out = tmp_path_factory.mktemp("labels") / "run"
+    convscope.train(data, task="multi-label", class_names=["dot", "half", "all"], out=out, epochs=3,
+                    model="tinyvgg", input_size=16, in_channels=1, lr=0.02, augment="none",
+                    progress=False)  # fmt: skip
+    return out, data
+
+
+def test_each_label_gets_its_threshold_and_temperature(labels):
+    run, data = labels
+    images, truth = data[0][100:], data[1][100:]
+    plain = convscope.evaluate(run, (images, truth))
+    calibrated = convscope.calibrate(run, (images, truth))
+    assert calibrated.loss[1].value < calibrated.loss[0].value
+    assert not calibrated.is_held_out
+    found = convscope.decide(run, (images, truth), sensitivity=0.9)
+    card = Run(run).read_card()
+    assert (card.temperature, len(card.thresholds)) == (calibrated.temperature, 3)
+    assert card.thresholds[2] == 0.5
+    assert any("'all' kept the threshold" in note for note in found.notes)
+    shares = convscope.evaluate(run, (images, truth)).outputs.probabilities
+    for index, name in enumerate(("dot", "half")):
+        taken = shares[:, index] >= card.thresholds[index]
+        assert recall_score(truth[:, index], taken) >= 0.9
+        (figure,) = (e for e in found.figures if (e.name, e.label) == ("sensitivity", name))
+        assert figure.chosen.value == recall_score(truth[:, index], taken)
+    convscope.decide(run, (images, truth), positive="dot", threshold=0.125)
+    assert Run(run).read_card().thresholds == (0.125, *card.thresholds[1:])
+    with pytest.raises(RequestError, match=r"Every image .* of 'all'"):
+        convscope.decide(run, (images, truth), positive="all", maximize="f1")
+    with pytest.raises(RequestError, match="several labels"):
+        convscope.decide(run, (images, truth), coverage=0.9)
+    convscope.restore_card(run)
+    again = convscope.evaluate(run, (images, truth))
+    assert (again.outputs.probabilities == plain.outputs.probabilities).all()
