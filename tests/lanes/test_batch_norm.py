@@ -108,6 +108,7 @@ def test_lanes_without_an_image_leave_no_trace():
     assert distance(engine.gradients(), wanted) < 1e-5
 
 
+@pytest.mark.slow
 def test_two_steps_of_resnet_20_are_those_of_torch():
     torch.manual_seed(0)
     net = create_model("resnet20_cifar")

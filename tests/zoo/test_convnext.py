@@ -8,6 +8,7 @@ import convscope
 from convscope.zoo import ZOO, create_model
 from convscope.zoo.convnext import ConvNeXtBlock, LayerNorm2d
 from tests.reference.peer import both_answer, renamed, shapes, torchvision_on_meta
+from tests.repetition import first_fast
 
 
 def test_channels_are_normalized_at_each_position():
@@ -41,7 +42,7 @@ def test_logits_are_those_of_torchvision_and_timm():
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["convnext_tiny", "convnext_base"])
+@pytest.mark.parametrize("name", first_fast(1, ["convnext_tiny", "convnext_base"]))
 def test_branches_are_dropped_as_in_torchvision(name):
     pytest.importorskip("torchvision")
     theirs = torchvision_on_meta(name)
