@@ -3,37 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from convscope.card import Card
 from convscope.errors import RequestError
 from convscope.foreign import is_network_file, read_network
-from convscope.forward import like_parameters, main_output
 from convscope.hub import is_hub
-from convscope.inference import inference_mode
+from convscope.network_card import assumed_card, card_of, card_of_name, stated_card
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
 from convscope.runs.network import as_run, load_run, model_name
 from convscope.runs.own_code import NO_CONSENT, Consent, is_own_code
-from convscope.weights.adapt import first_conv_weight
 from convscope.weights.build import build_with_weights
-from convscope.weights.head import num_outputs
 from convscope.weights.hub_files import network_on_hub
-from convscope.weights.preprocessing import InputSettings, with_channels
+from convscope.weights.preprocessing import InputSettings
 from convscope.weights.published import published_weights
 from convscope.weights.source import WeightsSource
-from convscope.weights.torchvision_releases import imagenet_card
-from convscope.zoo import ENTRIES, Creation, create_model, default_input, resolve_model
-from convscope.zoo.check import USUAL_SIZES, network_output
-from convscope.zoo.libraries import (
-    Preprocessing,
-    library_of,
-    library_preprocessing,
-    timm_preprocessing,
-)
+from convscope.zoo import ENTRIES, create_model, resolve_model
+from convscope.zoo.libraries import library_of, library_preprocessing
 from convscope.zoo.table_file import is_table
 
 ModelLike = str | Path | nn.Module | Run
@@ -300,19 +289,9 @@ def _of_name(
             name, num_classes=num_classes, in_channels=in_channels, input_size=input_size
         ).eval()
     title = Path(name).name if is_table(name) else name
-    library = library_of(name)
-    if card is not None:
-        return OpenedModel(title, net, card, warning=_RANDOM)
-    stated = library_preprocessing(*library) if library else None
-    size = input_size or default_input(name)[1]
-    if stated is not None:
-        channels = num_input_channels(net)
-        own = stated_card(stated, _num_classes(net), channels=channels, input_size=input_size)
-    else:
-        own = with_channels(imagenet_card(), num_input_channels(net))
-        own = replace(own, classes=_numbers(_num_classes(net)), resize_size=None)
-        own = replace(own, input_size=size or own.input_size)
-    return OpenedModel(title, net, own, warning=_RANDOM)
+    return OpenedModel(
+        title, net, card or card_of_name(name, net, input_size=input_size), warning=_RANDOM
+    )
 
 
 _RANDOM = (
@@ -335,110 +314,9 @@ def _of_module(
     known = card_of(net, input_size)
     if known is not None:
         return OpenedModel(name, net, known)
-    channels = num_input_channels(net)
-    sizes = [input_size] if input_size else _sizes(net, image_size)
-    size, output = _trial(net, channels, sizes)
-    classes = output.shape[1] if output is not None and output.ndim == 2 else _num_classes(net)
-    own = Card(
-        classes=_numbers(classes),
-        input_size=size,
-        in_channels=channels,
-        resize_mode="crop",
-        mean=(0.0,) * channels,
-        std=(1.0,) * channels,
-        output=network_output(net, in_channels=channels, input_size=size, num_classes=classes),
-    )
-    resized = "" if size == image_size else f"images are cropped to {size[0]}x{size[1]}, and their "
+    own = assumed_card(net, input_size=input_size, image_size=image_size)
+    height, width = own.input_size
+    is_cropped = own.input_size != image_size
+    resized = f"images are cropped to {height}x{width}, and their " if is_cropped else ""
     note = f"No preprocessing is known for {name}: {resized}pixels are scaled to 0..1."
     return OpenedModel(name, net, own, note=note, is_assumed=True)
-
-
-def card_of(net: nn.Module, input_size: tuple[int, int] | None = None) -> Card | None:
-    """The card that a network carries, or that timm states of one of its own; else None."""
-    left = getattr(net, "card", None)
-    if isinstance(left, Card):
-        return _resized(left, input_size)
-    stated = timm_preprocessing(getattr(net, "pretrained_cfg", None))
-    if stated is None:
-        return None
-    channels = num_input_channels(net)
-    return stated_card(stated, _num_classes(net), channels=channels, input_size=input_size)
-
-
-def _sizes(net: nn.Module, image_size: tuple[int, int] | None) -> list[tuple[int, int]]:
-    """The sizes that a network may be made for: its own if it is of the zoo, else usual ones.
-
-    First among the latter is that of the image, unless it is large enough to fill the memory.
-    """
-    creation = getattr(net, "creation", None)
-    if isinstance(creation, Creation):
-        own = creation.input_size or default_input(creation.model)[1]
-        if own:
-            return [own]
-    first = [image_size] if image_size and max(image_size) <= _LARGEST else []
-    return [*first, *USUAL_SIZES]
-
-
-_LARGEST = 512  # pixels along a side of an image that a network gets as it is
-
-
-def _trial(
-    net: nn.Module, channels: int, sizes: list[tuple[int, int]]
-) -> tuple[tuple[int, int], Tensor | None]:
-    """The first of the sizes that a network takes, and its logits; else the first, and None."""
-    for size in sizes if len(sizes) > 1 else ():
-        try:
-            with torch.random.fork_rng(devices=()), inference_mode(net):
-                output = net(like_parameters(net, torch.zeros(1, channels, *size)))
-        except Exception:  # noqa: BLE001, S112 -- somebody's network may raise anything
-            continue
-        return size, main_output(output)
-    return sizes[0], None
-
-
-def stated_card(
-    stated: Preprocessing,
-    num_classes: int,
-    *,
-    channels: int | None = None,
-    input_size: tuple[int, int] | None = None,
-) -> Card:
-    """The card of what a library states, with numbers as class names; of another size, rescaled."""
-    size = input_size or stated.input_size
-    card = Card(
-        classes=_numbers(num_classes),
-        input_size=size,
-        in_channels=1 if stated.in_channels == 1 else 3,
-        resize_mode="crop",
-        resize_size=stated.resize_size if size == stated.input_size else None,
-        interpolation=stated.interpolation,
-        mean=stated.mean,
-        std=stated.std,
-    )
-    return with_channels(card, channels or card.in_channels)
-
-
-def _resized(card: Card, input_size: tuple[int, int] | None) -> Card:
-    if input_size is None or input_size == card.input_size:
-        return card
-    return replace(card, input_size=input_size, resize_size=None)
-
-
-def num_input_channels(net: nn.Module) -> Literal[1, 3]:
-    """1 for a network whose first convolution takes gray images, else 3."""
-    state = net.state_dict()
-    filters = first_conv_weight(state)
-    return 1 if filters and state[filters].shape[1] == 1 else 3
-
-
-def _num_classes(net: nn.Module) -> int:
-    return num_outputs(net.state_dict())
-
-
-def is_numbered(card: Card) -> bool:
-    """Whether the classes have no names, but the numbers of their outputs."""
-    return card.classes == _numbers(len(card.classes))
-
-
-def _numbers(count: int) -> tuple[str, ...]:
-    return tuple(map(str, range(max(count, 2))))

@@ -38,6 +38,7 @@ LAYERS = (
     ("exported",),
     ("runs", "receptive"),  # a run builds its network again, so it knows the zoo
     ("weights",),
+    ("network_card",),
     ("models",),  # a network with its card: from a run, from weights, or as it is
     ("evaluation", "summaries"),
     ("reports", "explanation", "features", "recipes", "conversion", "synthesis"),

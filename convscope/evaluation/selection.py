@@ -15,7 +15,8 @@ from convscope.data.options import INDEPENDENT
 from convscope.data.source import DataLike, open_source
 from convscope.data.task_error import TaskError
 from convscope.errors import RequestError, shell_word
-from convscope.models import OpenedModel, is_numbered
+from convscope.models import OpenedModel
+from convscope.network_card import is_numbered
 from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 

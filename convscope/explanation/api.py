@@ -18,7 +18,8 @@ from convscope.explanation.recording import Recording, record
 from convscope.explanation.saved_recordings import as_recorded, check_nothing_else
 from convscope.explanation.trace import Trace
 from convscope.inference import inference_mode
-from convscope.models import ModelLike, card_of
+from convscope.models import ModelLike
+from convscope.network_card import card_of
 from convscope.runs.own_code import Consent
 from convscope.synonyms import takes_synonyms
 

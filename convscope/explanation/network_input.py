@@ -20,7 +20,8 @@ from convscope.data.unreadable import UnreadableImage
 from convscope.errors import ConvscopeError, RequestError
 from convscope.explanation.loading import preprocess
 from convscope.forward import like_parameters, network_error
-from convscope.models import card_of, open_model
+from convscope.models import open_model
+from convscope.network_card import card_of
 from convscope.recording import ForwardPass, run_once
 from convscope.recording.recorder import ShouldKeep
 

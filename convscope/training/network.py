@@ -8,7 +8,7 @@ from convscope.card import Card
 from convscope.device import Precision
 from convscope.errors import NetworkError, RequestError
 from convscope.foreign import is_network_file
-from convscope.models import card_of, num_input_channels, stated_card
+from convscope.network_card import card_of, num_input_channels, stated_card
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
 from convscope.runs.network import (
