@@ -12,6 +12,7 @@ from convscope.lanes.jit import fast_targets, host_targets
 from convscope.lanes.plan import make_plan
 from convscope.lanes.program import Program
 from tests.lanes.networks import batch, distance, exact
+from tests.repetition import first_fast
 
 # maps before and after, kernel, sides: whole tiles, tiles beyond both edges, several in a row
 CASES = [(16, 48, 3, (8, 8)), (32, 16, 4, (7, 11)), (32, 32, 3, (5, 38))]
@@ -29,7 +30,9 @@ def net_of(ins, outs, kernel, sides):
 
 @pytest.mark.parametrize(
     ("case", "lanes"),
-    [*((CHECKED, lanes) for lanes in WIDTHS), (CASES[1], WIDTHS[-1]), (CASES[2], WIDTHS[0])],
+    first_fast(
+        2, [*((CHECKED, lanes) for lanes in WIDTHS), (CASES[1], WIDTHS[-1]), (CASES[2], WIDTHS[0])]
+    ),
 )
 def test_gradients_are_those_of_float64_and_of_sums_over_images_last(case, lanes):
     net, shape = net_of(*case)
