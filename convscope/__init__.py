@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from convscope.attribution.api import attribute as attribute
     from convscope.card import Card as Card
     from convscope.checks.api import check as check
+    from convscope.comparison.api import compare as compare
     from convscope.conversion.api import export as export
     from convscope.conversion.renamed_weights import export_weights as export_weights
     from convscope.decisions.calibrate import calibrate as calibrate
@@ -68,6 +69,7 @@ _HOME = {
     "batch_predict": "convscope.exported.batch",
     "calibrate": "convscope.decisions.calibrate",
     "check": "convscope.checks.api",
+    "compare": "convscope.comparison.api",
     "create_model": "convscope.weights",
     "cross_validate": "convscope.training.folds.api",
     "decide": "convscope.decisions.decide",
@@ -116,6 +118,7 @@ __all__ = [
     "batch_predict",
     "calibrate",
     "check",
+    "compare",
     "create_model",
     "cross_validate",
     "decide",

@@ -45,7 +45,7 @@ LAYERS = (
     ("attribution", "checks", "map_similarity", "interventions"),
     ("levels", "decisions"),
     ("training",),  # a validation is an evaluation, and a training ends with a report
-    ("compare", "lessons", "studies", "pruning"),
+    ("comparison", "lessons", "studies", "pruning"),
     ("webapp", "serving"),
     ("cli",),
 )

@@ -35,6 +35,7 @@ COMMANDS = {
     "evaluate": "Measure the accuracy of a trained network.",
     "calibrate": "Fit a temperature, so that a network's probabilities mean what they say.",
     "decide": "Choose what a network answers: from which probability on, by costs, or not at all.",
+    "compare": "Compare trained runs: settings, figures with intervals, paired tests, costs.",
     "predict": "Classify images with a trained network.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",

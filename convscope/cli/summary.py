@@ -7,7 +7,7 @@ from convscope.atomic import write_atomically
 from convscope.cli.json_output import print_json
 from convscope.cli.options import Flag, Json, OptionalInt, OwnCode, Trust
 from convscope.cli.terminal import consent_flags
-from convscope.compare.networks import Comparison
+from convscope.comparison.networks import Comparison
 from convscope.errors import RequestError, shell_word
 from convscope.runs.own_code import Consent
 from convscope.summaries.api import summarize_any

@@ -7,6 +7,7 @@ COMMANDS = {
     "evaluate": "val test eval validate validation score assess measure",
     "calibrate": "calibration temperature temperature_scaling recalibrate",
     "decide": "decision threshold thresholds operating_point abstain conformal costs",
+    "compare": "diff versus vs benchmark_runs mcnemar",
     "tune": "sweep search hpo optimize optimise autotune hyperopt",
     "check": "lint clean dedup deduplicate audit doctor qa inspect_data",
     "export": "convert onnx to_onnx openvino quantize",
@@ -45,7 +46,7 @@ COMMANDS_ELSEWHERE = {
     "convscope classifies whole images; it finds no objects in them.": "detect segment pose obb "
     "track",
     "Data sets are downloaded when `convscope train NAME` needs them.": "download fetch",
-    "Runs are folders; `convscope lab` lists and compares them.": "runs compare history",
+    "Runs are folders; `convscope lab` lists and compares them.": "runs history",
     "`convscope train DATA` starts a training, and its run folder is what the other commands "
     "take.": "run go exec main",
     "Settings come from flags or a file: `convscope train --config FILE`.": "config settings cfg "

@@ -2,7 +2,7 @@
 
 import pytest
 
-from convscope.compare.costs import network_costs
+from convscope.comparison.costs import network_costs
 
 
 @pytest.mark.parametrize(

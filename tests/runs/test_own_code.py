@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import convscope
-from convscope.compare.costs import closed_network, summary_of_run
+from convscope.comparison.costs import closed_network, summary_of_run
 from convscope.errors import ConsentError, RequestError
 from convscope.runs import own_code, signature
 from convscope.runs.folder import Run

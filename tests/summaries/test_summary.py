@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import convscope
-from convscope.compare.networks import Comparison
+from convscope.comparison.networks import Comparison
 from convscope.errors import RequestError
 from convscope.zoo import ZOO
 from tests.reference.families import each_network

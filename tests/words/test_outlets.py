@@ -76,6 +76,7 @@ CASES = {
                  "--report", "{out}"],
     "calibrate": ["{run}", "{data}"],
     "decide": ["{run}", "{data}", "--conformal", "0.5"],
+    "compare": ["{run}", "{run}"],  # refused
     "export": ["{run}", "-o", "{out}.exported"],
     "predict": ["{run}", "{data}"],
     "check": ["{data}", "--html", "{out}.html"],
@@ -101,7 +102,17 @@ CASES = {
     "lab": ["{out}"],
     "serve": ["{out}"],
 }  # fmt: skip
-FAILS = {"study", "models", "recipes", "geometry", "intervene", "lab", "serve", "redundancy"}
+FAILS = {
+    "compare",
+    "study",
+    "models",
+    "recipes",
+    "geometry",
+    "intervene",
+    "lab",
+    "serve",
+    "redundancy",
+}
 
 
 def test_there_is_a_case_for_every_command():

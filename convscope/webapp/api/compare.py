@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 
-from convscope.compare.runs import check_count, compare_runs
+from convscope.comparison.runs import check_count, compare_runs
 from convscope.webapp.api.responses import Name
 from convscope.webapp.jobs.form import networks as known_networks
 from convscope.webapp.jobs.jobs import TrainingJobs

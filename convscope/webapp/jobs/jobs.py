@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from convscope.compare.runs import RunView
+from convscope.comparison.runs import RunView
 from convscope.data.source import NAMES, is_here
 from convscope.errors import RequestError, WorkError, nearest
 from convscope.evaluation.metrics import METRICS

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convscope.compare.comparability import caveats
-from convscope.compare.costs import closed_network, network_costs, summary_of_run
-from convscope.compare.settings import setting_rows
+from convscope.comparison.comparability import caveats
+from convscope.comparison.costs import closed_network, network_costs, summary_of_run
+from convscope.comparison.settings import setting_rows
 from convscope.errors import RequestError
 from convscope.runs.index import JsonDict, num_correct, read_config, read_metrics, read_test
 from convscope.runs.own_code import NO_CONSENT, Consent
