@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypedDict, get_args
 
+from convscope.boxes.coding import BoxCoding
 from convscope.decision_rules import (
     Abstention,
     Costs,
@@ -18,11 +19,12 @@ from convscope.errors import RequestError
 from convscope.strict import checked, parse_json
 from convscope.words.json_text import to_json
 
-VERSION = 5
-"""2 has `reading`, 3 `task`, 4 `temperature` and `thresholds`, 5 the other rules of decision;
-earlier cards are read, too.
+VERSION = 6
+"""2 has `reading`, 3 `task`, 4 `temperature` and `thresholds`, 5 the other rules of decision, 6
+`boxes`; earlier cards are read, too. A card without boxes is written as version 5.
 """
 
+_WITHOUT_BOXES = 5
 _HIGH_BYTES = (0, 0xFFFF)  # the value range of cards that state none
 
 MAX_SIDE, MAX_PIXELS = 100_000, 2**24
@@ -55,13 +57,14 @@ NetworkOutput = Literal["logits", "probabilities"]
 """What a network returns for each class: a number before the softmax (of several labels, before
 the sigmoid), or after it."""
 
-TaskName = Literal["single-label", "multi-label", "ordinal"]
+TaskName = Literal["single-label", "multi-label", "ordinal", "detection"]
 """What the outputs of a network mean.
 
 - `single-label`: an image has one class; probabilities are the softmax of the logits.
 - `multi-label`: an image has any number of labels, none too; the probability of each is the sigmoid
   of its own logit.
 - `ordinal`: an image has one grade; the classes are in their order, from the lowest to the highest.
+- `detection`: an image has any number of objects, each with a class and a box; see `boxes`.
 """
 
 Interpolation = Literal["bilinear", "bicubic"]
@@ -108,6 +111,7 @@ class Card:
             the least expected cost is predicted; None: they count the same.
         abstention: how certain the network has to be to answer; None: it always answers.
         prediction_sets: by which more than one class is named; None: there are none.
+        boxes: what the outputs of a network that finds objects stand for.
         value_range: the values of images of more than 8 bits that become black and white, as
             (0, 4095) for 12 bits; None: each image's own. A card without it was written when 16
             bits kept their high byte.
@@ -133,6 +137,7 @@ class Card:
     costs: Costs | None = None
     abstention: Abstention | None = None
     prediction_sets: PredictionSets | None = None
+    boxes: BoxCoding | None = None
     value_range: tuple[int, int] | None = None
     window: tuple[float, float] | None = None
     to_gray: Literal["luma-601"] = "luma-601"
@@ -141,7 +146,15 @@ class Card:
 
     def __post_init__(self) -> None:
         problems = [
-            (len(self.classes) < 2, f"needs at least two classes, not {list(self.classes)}"),
+            (
+                len(self.classes) < (1 if self.task == "detection" else 2),
+                f"needs at least two classes, not {list(self.classes)}",
+            ),
+            (
+                self.boxes is not None
+                and (self.task != "detection" or self.boxes.num_classes != len(self.classes)),
+                f"has boxes; these are for task='detection' and its {len(self.classes)} classes",
+            ),
             (len(set(self.classes)) < len(self.classes), "has two classes of one name"),
             (
                 not _is_possible(self.input_size),
@@ -243,13 +256,21 @@ class Card:
         )
 
     @property
+    def num_outputs(self) -> int:
+        """Numbers that the network returns for an image: one for each class, or `boxes` says."""
+        return len(self.classes) if self.boxes is None else self.boxes.num_outputs
+
+    @property
     def label_thresholds(self) -> tuple[float, ...]:
         """The probability from which on each label is predicted."""
         return self.thresholds or (THRESHOLD,) * len(self.classes)
 
     def to_dict(self) -> dict[str, Any]:
         """The card as values of JSON, with a version."""
-        return {"version": VERSION, **asdict(self), "provenance": dict(self.provenance)}
+        values = {**asdict(self), "provenance": dict(self.provenance)}
+        if self.boxes is None:
+            del values["boxes"]
+        return {"version": _WITHOUT_BOXES if self.boxes is None else VERSION, **values}
 
     def to_json(self) -> str:
         """The card as strict JSON with a version, one field per line."""
@@ -279,6 +300,9 @@ class Card:
             for name, form in _RULES.items()
             if fields.get(name) is not None
         }
+        if fields.get("boxes") is not None:
+            coding = checked(fields["boxes"], BoxCoding, where=where, closed=True)
+            rules["boxes"] = BoxCoding(**coding)
         try:
             return cls(**{**fields, **rules})
         except RequestError as error:

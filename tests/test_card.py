@@ -122,7 +122,7 @@ def test_any_class_names_round_trip(names):
         ("provenance", {"network": 1}, "provenance.network must be text, not 1"),
         ("reading", "quick", "reading must be 'whole' or 'fast', not 'quick'"),
         ("task", "multilabel", "task must be 'single-label' or 'multi-label' or 'ordinal'"),
-        ("version", 6, "version 6; this convscope reads 1 to 5"),
+        ("version", 7, "version 7; this convscope reads 1 to 6"),
         ("version", 0, "version 0"),
         ("extra", 1, "unknown key 'extra'"),
     ],

@@ -29,6 +29,7 @@ class Objects:
         labels: (m,) indices of classes.
         states: (m,) COUNTS, DIFFICULT or CROWD.
         sizes: (m, 2) width and height in pixels of the image, whatever `boxes` are in.
+        images: (n, 2) width and height of each image in pixels; zeros where nobody needs them.
     """
 
     starts: NDArray[np.int64]
@@ -36,6 +37,7 @@ class Objects:
     labels: NDArray[np.int64]
     states: NDArray[np.int64]
     sizes: NDArray[np.float64]
+    images: NDArray[np.int64]
 
     @classmethod
     def of(
@@ -43,6 +45,8 @@ class Objects:
         boxes: Sequence[NDArray[np.float64]],
         labels: Sequence[NDArray[np.int64]],
         states: Sequence[NDArray[np.int64]] | None = None,
+        *,
+        images: NDArray[np.int64] | None = None,
     ) -> "Objects":
         """The objects of images, from a list with an array for each image."""
         counts = [len(one) for one in labels]
@@ -51,7 +55,8 @@ class Objects:
         state = np.zeros(len(label)) if states is None else np.concatenate([np.zeros(0), *states])
         sizes = every[:, 2:] - every[:, :2]
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return cls(starts, every, label, state.astype(np.int64), sizes)
+        images = np.zeros((len(counts), 2), np.int64) if images is None else images
+        return cls(starts, every, label, state.astype(np.int64), sizes, images)
 
     def __len__(self) -> int:
         """Images."""
@@ -74,11 +79,8 @@ class Objects:
             self.labels[chosen],
             self.states[chosen],
             self.sizes[chosen],
+            self.images[indices],
         )
-
-    def with_boxes(self, boxes: NDArray[np.float64]) -> "Objects":
-        """The same objects in other places."""
-        return replace(self, boxes=boxes)
 
     def relabeled(self, labels: NDArray[np.int64]) -> "Objects":
         """The same objects with other numbers for their classes; those with -1 are left out."""
@@ -91,6 +93,7 @@ class Objects:
             labels[kept],
             self.states[kept],
             self.sizes[kept],
+            self.images,
         )
 
     def present(self, num_classes: int) -> NDArray[np.uint8]:

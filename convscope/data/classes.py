@@ -71,6 +71,9 @@ def _reindexed(dataset: Dataset, indices: NDArray[np.int64], classes: Sequence[s
     """The data with other classes; `indices` says which of them each of the present ones is."""
     if dataset.targets is None:
         return replace(dataset, classes=tuple(classes), labels=indices[dataset.labels])
+    if dataset.objects is not None:
+        objects = dataset.objects.relabeled(indices[dataset.objects.labels])
+        return replace(dataset, classes=tuple(classes)).with_objects(objects)
     targets = np.zeros((len(dataset), len(classes)), np.uint8)
     for column, index in zip(dataset.targets.T, indices, strict=True):
         targets[:, index] |= column

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.boxes.truth import Objects
 from convscope.card import Card
 from convscope.data.decode import decode_image, read_file
 from convscope.data.depth import DecodedImage
@@ -225,6 +226,8 @@ class Dataset:
         targets: (n, classes) of 0 and 1, which of the classes each image has, where it may have
             any number of them; None where it has one.
         columns: what else a table says of each image, (n,) cells by the column's name.
+        objects: the boxes of the objects in each image, with their classes; None where only classes
+            are known.
     """
 
     name: str
@@ -237,6 +240,7 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     targets: NDArray[np.uint8] | None = None
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    objects: Objects | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -257,7 +261,11 @@ class Dataset:
         return self.targets is not None
 
     def truth(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        """The labels of some images: (n,), or, where there may be several, (n, classes)."""
+        """The labels of some images: (n,), or, where there may be several, (n, classes); of objects
+        (n, objects, 8), see `Objects.padded`.
+        """
+        if self.objects is not None:
+            return self.objects.padded(indices)
         return self.labels[indices] if self.targets is None else self.targets[indices]
 
     def has_class(self, indices: NDArray[np.int64], label: int) -> NDArray[np.bool_]:
@@ -290,12 +298,18 @@ class Dataset:
             images=SubsetImages(self.images, indices),
             labels=self.labels[indices],
             targets=None if self.targets is None else self.targets[indices],
+            objects=None if self.objects is None else self.objects.subset(indices),
             split=np.full(len(indices), split, dtype="<U5"),
             groups=None if self.groups is None else [self.groups[index] for index in indices],
             columns={
                 name: [cells[index] for index in indices] for name, cells in self.columns.items()
             },
         )
+
+    def with_objects(self, objects: Objects) -> "Dataset":
+        """The data with the boxes of its objects, and which classes each image has by them."""
+        present = objects.present(len(self.classes))
+        return replace(self.with_targets(present, self.classes), objects=objects)
 
     def with_split(self, split: NDArray[np.str_]) -> "Dataset":
         return replace(self, split=split)

@@ -21,6 +21,9 @@ def fingerprint_of(dataset: Dataset, digests: Sequence[bytes]) -> str:
     """A digest of the data: of files with their paths, of images in memory in their order."""
     hasher = blake2b(digest_size=16)
     hasher.update("\0".join(dataset.classes).encode("utf-8", "surrogateescape"))
+    if (objects := dataset.objects) is not None:
+        for array in (objects.starts, objects.labels, objects.states, objects.sizes):
+            hasher.update(np.ascontiguousarray(array).data)
     pixels = _arrays(dataset.images)
     if pixels is not None:
         labels = dataset.labels.astype("<i8") if dataset.targets is None else dataset.targets

@@ -1,7 +1,7 @@
 """Open a data set by name or path."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,12 +14,15 @@ from convscope.data.download import DownloadCallback, RemoteFile, cache_dir, fet
 from convscope.data.options import DataOptions
 from convscope.data.path_source import open_path, refuse_options
 from convscope.data.patients import group_by_patient
+from convscope.data.scenes import read_scenes, scenes_of
 from convscope.data.task_error import TaskError
 from convscope.data.urls import REMOTE_FILES
 from convscope.errors import ConvscopeError, RequestError, WorkError, nearest
 
 NAMES = {
     "digits": "1,797 handwritten digits, grayscale 8 x 8, no download",
+    "scenes": "5,500 scenes with the boxes of up to 4 digits, grayscale 64 x 64, no download",
+    "scenes-mnist": "the same with the digits of MNIST, grayscale 64 x 64, 12 MB",
     "mnist": "70,000 handwritten digits, grayscale 28 x 28, 12 MB",
     "fashion-mnist": "70,000 images of clothing in 10 classes, grayscale 28 x 28, 31 MB",
     "kmnist": "70,000 cursive Japanese characters in 10 classes, grayscale 28 x 28, 21 MB",
@@ -34,6 +37,12 @@ NAMES = {
     "cifar100": "60,000 photographs of 100 things, color 32 x 32, 169 MB",
 }
 """The named sources: what each contains, and the size of its download."""
+
+
+BUNDLED = ("digits", "scenes")
+"""Those that are part of the package."""
+
+_SCENES_OF = "scenes-"
 
 
 class IndexedData(Protocol):
@@ -107,6 +116,8 @@ def open_source(
         "for_training": for_training,
     }
     dataset = _opened(data, options, data_dir, on_progress, (class_names, default_names))
+    if task not in ("auto", "detection"):
+        dataset = replace(dataset, objects=None)
     if task == "multi-label" and not dataset.is_multi_label:
         fault = f"{dataset.name} says one class for each"
         raise TaskError(
@@ -144,6 +155,10 @@ def _opened(
             refuse_options(data, options, options)
         if data == "digits":
             return read_digits()
+        if data == "scenes":
+            return read_scenes()
+        if data == "scenes-mnist":
+            return scenes_of(_open_named("mnist", data_dir, on_progress))
         if data in NAMES:
             return _open_named(data, data_dir, on_progress)
         dataset = _open_path(data, options, default_names)
@@ -155,9 +170,9 @@ def _opened(
 
 def is_here(name: str, *, data_dir: Path | None = None) -> bool:
     """Whether a named source can be opened without a download."""
-    if name == "digits":
+    if name in BUNDLED:
         return True
-    source, _, folders = _locations(name, data_dir)
+    source, _, folders = _locations(name.removeprefix(_SCENES_OF), data_dir)
     try:
         return any(source.find(folder) is not None for folder in folders)
     except (ConvscopeError, OSError):  # damaged files are downloaded again
@@ -173,6 +188,7 @@ def _locations(name: str, data_dir: Path | None) -> tuple[Source, Path, list[Pat
 
 
 def _source(name: str) -> Source:
+    name = name.removeprefix(_SCENES_OF)
     if name.startswith("emnist"):
         return Source(
             "emnist", REMOTE_FILES["emnist"], partial(_find_emnist, emnist.selection(name))

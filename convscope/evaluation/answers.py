@@ -66,6 +66,11 @@ class Answering:
                 card,
                 notes,
             )
+        if card.task == "detection":
+            raise RequestError(
+                f"{first.name} finds boxes, and boxes of several views or networks have no mean. "
+                "Leave out `crops`, `scales` and all networks but one."
+            )
         mean = torch.zeros(len(indices), len(card.classes), dtype=torch.float64)
         for number, member in enumerate(members):
             source = loaded.batch_source if number == 0 else None

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from convscope.data.classes import quote_names
 from convscope.data.crops import Crops
 from convscope.data.dataset import SPLITS, Split
 from convscope.data.duplicates import find_duplicates
+from convscope.data.fit_objects import fitted
 from convscope.data.loading import LoadedDataset, ProgressCallback, load_images
 from convscope.data.source import DataLike
 from convscope.distributed.joining import joined
@@ -190,8 +192,9 @@ def evaluate(
             on_progress=on_answered,
         )
         network_outputs, card, said = answering.answer(members, loaded, indices)
+        loaded = replace(loaded, dataset=fitted(loaded.dataset, card))
         labels = loaded.dataset.truth(indices)
-        outputs = compute_metrics(network_outputs, labels, card)
+        outputs = compute_metrics(network_outputs, labels, card, intervals=True)
         if not math.isfinite(outputs.metrics.loss):
             raise WorkError(
                 f"The network of {_name(opened)} has outputs that are not finite: its weights "

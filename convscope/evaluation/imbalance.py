@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics
+from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.multi_label import AnyMetrics
 
 IMBALANCED = 20
 """How many times the images of the smallest class the largest has, from which it is said."""
@@ -48,7 +49,7 @@ def describe_rare_label(
 
 def imbalance_of_result(metrics: AnyMetrics) -> str:
     """What to say beside metrics of images of classes of very different sizes; "" for most."""
-    if isinstance(metrics, MultiLabelMetrics):
+    if not isinstance(metrics, Metrics):
         return ""
     said = describe_imbalance(metrics.classes, metrics.support, "images")
     return said and (

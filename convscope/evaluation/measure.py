@@ -9,11 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convscope.boxes.coding import BoxCoding
+from convscope.boxes.loss import box_losses
+from convscope.boxes.suppression import Detections, detections
+from convscope.boxes.truth import unpadded
 from convscope.card import Card
 from convscope.data.dataset import name_answer
 from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
 from convscope.distributed.group import ALONE, Group
+from convscope.evaluation.detection import SHOWN, measure_detections
 from convscope.evaluation.kept_outputs import KeptOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import (
@@ -44,6 +49,9 @@ class EvaluationOutputs:
         answers: what the rules of the card make of it.
         energies: (n,) see `convscope.decision_rules.CertaintyName`; None of several labels, and
             where the network returns probabilities.
+        found: the boxes found in each image, where it was asked for objects. Then `predicted` is
+            (n, classes), whether an image has a box of each class with a score of SHOWN or more,
+            `probabilities` the highest score of each class, and `confidence` of any.
     """
 
     metrics: AnyMetrics
@@ -55,6 +63,7 @@ class EvaluationOutputs:
     network_outputs: NDArray[np.float32]
     answers: Answers
     energies: NDArray[np.float64] | None = None
+    found: tuple[Detections, ...] = ()
 
     def answer(self, index: int) -> str:
         """The predicted class or labels of an image."""
@@ -74,7 +83,7 @@ def compute_outputs(
     group: Group = ALONE,
     kept: KeptOutputs | None = None,
 ) -> Tensor:
-    """The network's outputs for the images at `indices`: float32 (n, classes), on the CPU.
+    """The network's outputs for the images at `indices`: float32 (n, num_outputs), on the CPU.
 
     Every module's mode is restored. The processes of a group take the batches in turn, each the
     same as of one process alone, and all get all outputs. `on_progress` gets the number of images
@@ -84,14 +93,14 @@ def compute_outputs(
 
     def answer(pixels: Tensor) -> Tensor:
         images = normalize(pixels.to(device), card, channels_last=channels_last)
-        return compute_logits(net, images, len(card.classes))
+        return compute_logits(net, images, card.num_outputs)
 
     with inference_mode(net):
         return in_batches(
             batch_source.batches,
             answer,
             indices,
-            len(card.classes),
+            card.num_outputs,
             batch_size=batch_size,
             on_progress=on_progress,
             group=group,
@@ -145,11 +154,16 @@ def compute_logits(net: nn.Module, images: Tensor, num_classes: int) -> Tensor:
     return torch.cat([compute_logits(net, part, num_classes) for part in parts])
 
 
-def compute_metrics(outputs: Tensor, truth: NDArray[Any], card: Card) -> EvaluationOutputs:
+def compute_metrics(
+    outputs: Tensor, truth: NDArray[Any], card: Card, *, intervals: bool = False
+) -> EvaluationOutputs:
     """The metrics of a network's outputs (n, classes). Ties go to the first class.
 
-    `truth` is (n,) indices of classes; where an image has several labels, (n, classes) of 0 and 1.
+    `truth` is (n,) indices of classes; where an image has several labels, (n, classes) of 0 and 1;
+    of objects (n, objects, 8) as `Objects.padded`. `intervals` are those of average precision.
     """
+    if card.boxes is not None:
+        return _of_objects(outputs, truth, card, card.boxes, intervals=intervals)
     targets = torch.from_numpy(truth)
     losses = image_losses(to_logits(outputs, card).double(), targets, card.task).numpy()
     shares = probabilities(outputs, card)
@@ -181,6 +195,33 @@ def compute_metrics(outputs: Tensor, truth: NDArray[Any], card: Card) -> Evaluat
         network_outputs=outputs.numpy(),
         answers=answers,
         energies=certainties(outputs.numpy(), shares.numpy(), card).get("energy"),
+    )
+
+
+def _of_objects(
+    outputs: Tensor, truth: NDArray[Any], card: Card, coding: BoxCoding, *, intervals: bool
+) -> EvaluationOutputs:
+    """What `compute_metrics` returns of boxes."""
+    losses = box_losses(outputs.double(), torch.from_numpy(truth).double(), coding).numpy()
+    found = detections(outputs, coding)
+    metrics, is_correct = measure_detections(
+        found, unpadded(truth), losses, card.classes, intervals=intervals
+    )
+    scores = np.zeros((len(found), len(card.classes)))
+    for row, one in zip(scores, found, strict=True):
+        np.maximum.at(row, one.labels, one.scores)
+    highest = scores.max(1, initial=0)
+    predicted = scores >= SHOWN
+    return EvaluationOutputs(
+        metrics=metrics,
+        predicted=predicted,
+        confidence=highest,
+        losses=losses,
+        probabilities=scores,
+        is_correct=is_correct,
+        network_outputs=outputs.numpy(),
+        answers=Answers(scores, predicted),
+        found=tuple(found),
     )
 
 

@@ -19,10 +19,13 @@ from convscope.evaluation.tables import (
     headline,
 )
 
-MetricName = Literal["top1", "loss", "f1", "balanced", "map", "micro_f1", "kappa", "mae"]
+MetricName = Literal[
+    "top1", "loss", "f1", "balanced", "map", "micro_f1", "kappa", "mae", "ap50", "ap"
+]  # fmt: skip
 """Accuracy, the loss (lower is better), the mean F1 of the classes, or their mean recall
 ("balanced accuracy"). Of several labels: mean average precision and micro F1. Of grades: quadratic
-weighted kappa, and the mean absolute error in grades (lower is better)."""
+weighted kappa, and the mean absolute error in grades (lower is better). Of boxes: average precision
+at IoU 0.5, and its mean over 0.5 to 0.95."""
 
 Z_95 = 1.959963984540054
 """The 97.5% quantile of the normal distribution, of a 95% interval."""
@@ -31,6 +34,7 @@ METRICS: dict[TaskName, tuple[MetricName, ...]] = {
     "single-label": ("top1", "loss", "f1", "balanced"),
     "multi-label": ("map", "top1", "loss", "f1", "micro_f1"),
     "ordinal": ("kappa", "mae", "top1", "loss", "f1", "balanced"),
+    "detection": ("ap50", "ap", "top1", "loss"),
 }
 """The metrics of each task; the first one chooses the best weights by default."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.card import TaskName
+from convscope.evaluation.detection import DetectionMetrics
 from convscope.evaluation.metrics import MetricName, Metrics, shares_text, wilson_interval
 from convscope.evaluation.printed import PrintedMetrics
 from convscope.evaluation.ranking import average_precision, roc_auc
@@ -170,7 +171,7 @@ class MultiLabelMetrics(PrintedMetrics):
                 return 2 * int(self._hits.sum()) / counts if counts else 0.0
             case "map":
                 return self.map
-            case "balanced" | "kappa" | "mae":
+            case "balanced" | "kappa" | "mae" | "ap50" | "ap":
                 return math.nan
 
     def headline(self) -> list[tuple[str, str]]:
@@ -264,13 +265,13 @@ class MultiLabelMetrics(PrintedMetrics):
         )
 
 
-AnyMetrics = Metrics | MultiLabelMetrics
+AnyMetrics = Metrics | MultiLabelMetrics | DetectionMetrics
 
 
 def metrics_from_dict(values: Mapping[str, Any]) -> AnyMetrics:
     """The metrics of any task, from what `to_dict` wrote."""
-    kind = MultiLabelMetrics if values.get("task") == "multi-label" else Metrics
-    return kind.from_dict(values)
+    kinds = {"multi-label": MultiLabelMetrics, "detection": DetectionMetrics}
+    return kinds.get(str(values.get("task")), Metrics).from_dict(values)
 
 
 def _ratio(counts: NDArray[np.int64], totals: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -287,4 +288,4 @@ def _text(value: float | None) -> str:
 
 def right_word(task: TaskName) -> str:
     """What the share of images that are predicted right is called."""
-    return "exact match" if task == "multi-label" else "accuracy"
+    return {"multi-label": "exact match", "detection": "all right"}.get(task, "accuracy")

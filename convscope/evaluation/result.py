@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from convscope import synonyms
 from convscope.atomic import write_atomically
+from convscope.boxes.truth import COUNTS
 from convscope.data.dataset import Dataset, name_answer
 from convscope.data.loading import LoadedDataset
-from convscope.errors import WorkError
+from convscope.errors import RequestError, WorkError
 from convscope.evaluation.attributes import attributes_of
 from convscope.evaluation.details import Details
+from convscope.evaluation.detection import SHOWN, DetectionMetrics
 from convscope.evaluation.figures import Figure, mean, numbered, share
 from convscope.evaluation.headline_intervals import interval_values, with_intervals
 from convscope.evaluation.measure import EvaluationOutputs
@@ -100,7 +102,12 @@ class EvaluationResult:
 
     @cached_property
     def details(self) -> Details:
-        """Rates, areas under curves, agreement and calibration, with intervals."""
+        """Rates, areas under curves, agreement and calibration, with intervals.
+
+        Raises RequestError for boxes, of which there are other figures.
+        """
+        if self.outputs.found:
+            raise RequestError("The details are for classes of images; boxes have no such figures.")
         outputs = self.outputs
         return Details(
             classes=self.metrics.classes,
@@ -116,6 +123,8 @@ class EvaluationResult:
     @cached_property
     def mistakes(self) -> Mistakes:
         """Which images are wrong: the most confident ones, and each confused pair."""
+        if self.outputs.found:
+            raise RequestError("The page of mistakes is of classes; report.html has wrong boxes.")
         return find_mistakes(self.outputs, self.labels)
 
     @cached_property
@@ -123,6 +132,8 @@ class EvaluationResult:
         """Images of a folder, size, brightness, camera or column that are wrong more often than
         others of their classes, by more than noise; the headers of files are read for it.
         """
+        if self.outputs.found:
+            raise RequestError("Slices are of images with classes, not of objects in boxes.")
         _, strata = np.unique(self.labels, axis=0, return_inverse=True)
         attributes = attributes_of(self.paths, self.loaded, self.indices, self.groups)
         is_correct, strata = self.outputs.is_correct, strata.reshape(-1).astype(np.int64)
@@ -130,6 +141,8 @@ class EvaluationResult:
 
     def headline(self) -> list[tuple[str, str]]:
         """The names and values of the metrics of all images, with 95% intervals."""
+        if self.outputs.found:
+            return self.metrics.headline()
         lines = with_intervals(self.metrics.headline(), self.details)
         return [*lines, *self._rules()]
 
@@ -165,6 +178,8 @@ class EvaluationResult:
         each of them its counts tn, fp, fn and tp.
         """
         metrics = self.metrics
+        if isinstance(metrics, DetectionMetrics):
+            return {}
         if isinstance(metrics, MultiLabelMetrics):
             counts = metrics.confusion.reshape(-1, 4).tolist()
             pairs = zip(metrics.classes, counts, strict=True)
@@ -183,8 +198,11 @@ class EvaluationResult:
 
         Where an image may have several labels, `label` and `predicted` list them with semicolons,
         and `probability` is that of the least sure answer; of grades there is `expected_grade`, as
-        `Prediction` has it.
+        `Prediction` has it. Of boxes: the classes of the objects and of the boxes found, whether
+        all are right, how many there are of each, and the loss.
         """
+        if self.outputs.found:
+            return [self._row_of_boxes(index) for index in range(len(self.labels))]
         return [self._row(index) for index in range(len(self.labels))]
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -198,7 +216,9 @@ class EvaluationResult:
         measured = self.metrics.to_dict()
         intervals = {
             name: interval
-            for name, interval in interval_values(self.details).items()
+            for name, interval in (
+                {} if self.outputs.found else interval_values(self.details)
+            ).items()
             if name.removesuffix("_interval") in measured
         }
         protocol = {"protocol": self.protocol} if self.protocol else {}
@@ -218,6 +238,22 @@ class EvaluationResult:
             write_atomically(Path(path), to_csv([[*rows[0]], *lines]))
         except OSError as error:
             raise WorkError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+    def _row_of_boxes(self, index: int) -> dict[str, Any]:
+        outputs, classes = self.outputs, self.metrics.classes
+        rows = self.labels[index]
+        labels = rows[(rows[:, 0] >= 0) & (rows[:, 5] == COUNTS), 0].astype(int)
+        found = outputs.found[index].above(SHOWN)
+        return {
+            "path": self.paths[index],
+            "objects": "; ".join(classes[label] for label in labels),
+            "found": "; ".join(classes[label] for label in found.labels),
+            "correct": bool(outputs.is_correct[index]),
+            "num_objects": len(labels),
+            "num_found": len(found),
+            "loss": float(outputs.losses[index]),
+            **({"split": self.split} if self.split else {}),
+        }
 
     def _row(self, index: int) -> dict[str, Any]:
         outputs, classes = self.outputs, self.metrics.classes

@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from convscope.errors import RequestError
+from convscope.evaluation.detection import DetectionMetrics
 from convscope.evaluation.figures import Figure, complement
 from convscope.evaluation.multi_label import MultiLabelMetrics
 from convscope.evaluation.result import EvaluationResult
@@ -71,6 +72,8 @@ class Report:
         """The figures by which the network is summarized, with intervals."""
         result = self.result
         metrics, details = result.metrics, result.details
+        if isinstance(metrics, DetectionMetrics):
+            raise RequestError("The figures of boxes are those of `result.metrics`.")
         right = complement(details.topk["top1_error"])
         found: list[tuple[str, Figure]] = []
         if isinstance(metrics, MultiLabelMetrics):

@@ -8,7 +8,7 @@ import numpy as np
 from convscope.data.classes import quote_names
 from convscope.data.shortcuts import find_shortcuts
 from convscope.evaluation.imbalance import imbalance_of_result
-from convscope.evaluation.metrics import wilson_interval
+from convscope.evaluation.metrics import Metrics, wilson_interval
 from convscope.evaluation.multi_label import MultiLabelMetrics
 from convscope.evaluation.result import EvaluationResult
 
@@ -43,7 +43,7 @@ def _leaks(result: EvaluationResult) -> Iterator[str]:
 
 def _baseline(result: EvaluationResult) -> Iterator[str]:
     metrics = result.metrics
-    if isinstance(metrics, MultiLabelMetrics) or metrics.is_of_one_class:
+    if not isinstance(metrics, Metrics) or metrics.is_of_one_class:
         return
     largest = int(metrics.support.argmax())
     share = float(metrics.support[largest] / metrics.num_images)

@@ -2,9 +2,11 @@
 
 from importlib.resources import files
 
+from convscope.evaluation.detection import DetectionMetrics
 from convscope.evaluation.figures import complement
 from convscope.evaluation.gallery import style
 from convscope.evaluation.multi_label import AnyMetrics
+from convscope.reports.boxes_page import boxes_page
 from convscope.reports.content import Report
 from convscope.reports.sections import (
     about_section,
@@ -26,6 +28,8 @@ from convscope.words.html_page import html_page
 def report_page(report: Report) -> str:
     """The page as HTML."""
     metrics = report.result.metrics
+    if isinstance(metrics, DetectionMetrics):
+        return boxes_page(report, metrics)
     parts = {
         "What to distrust": doubts_section(report),
         "What it is": about_section(report),

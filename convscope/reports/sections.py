@@ -38,6 +38,8 @@ OF_TASKS = {
     "val_map": "Mean average precision",
     "val_kappa": "Quadratic weighted kappa",
     "val_mae": "Mean absolute error in grades",
+    "val_ap50": "Average precision at IoU 0.5",
+    "val_ap": "Average precision at IoU 0.5 to 0.95",
 }
 """Columns of a history that only some tasks have, and the titles of their charts."""
 
@@ -205,7 +207,7 @@ def mistakes_section(report: Report) -> str:
 
 
 def confusion_section(metrics: AnyMetrics) -> str:
-    if isinstance(metrics, MultiLabelMetrics):
+    if not isinstance(metrics, Metrics):
         return ""
     return _matrix(metrics) if len(metrics.classes) <= _MAX_MATRIX else _confused(metrics)
 

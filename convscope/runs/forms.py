@@ -85,6 +85,8 @@ class MetricsLine(TypedDict, total=False):
     val_micro_f1: Share
     val_kappa: Annotated[float, Between(-1, 1)]
     val_mae: Annotated[float, Between(0)]
+    val_ap50: Share
+    val_ap: Share
 
 
 class LabelRow(TypedDict):
@@ -114,6 +116,30 @@ class LabelScores(TypedDict, total=False):
     classes: Required[Annotated[list[str], Between(1)]]
     confusion: Required[list[tuple[tuple[Count, Count], tuple[Count, Count]]]]
     per_class: Required[list[LabelRow]]
+
+
+class ObjectScores(TypedDict, total=False):
+    """The scores of a network that finds objects."""
+
+    task: Required[Literal["detection"]]
+    images: Required[Annotated[int, Between(1, 2**53)]]
+    correct: Required[Count]
+    top1: Required[Share]
+    top1_interval: Required[tuple[Share, Share]]
+    ap50: Required[Share | None]
+    ap50_interval: Required[tuple[Share, Share] | None]
+    ap: Required[Share | None]
+    ap_interval: Required[tuple[Share, Share] | None]
+    loss: Required[float]
+    classes: Required[Annotated[list[str], Between(1)]]
+    per_class: Required[list[dict[str, Any]]]
+    by_threshold: Required[list[list[Share | None]]]
+    voc: Required[list[Share | None]]
+    ilsvrc: Required[list[Share | None]]
+    support: Required[list[Count]]
+    shown: Required[list[Count]]
+    hits: Required[list[Count]]
+    mistakes: Required[list[list[Count]]]
 
 
 class Scores(TypedDict, total=False):
@@ -162,6 +188,8 @@ def checked_scores(values: object, *, where: str) -> dict[str, Any]:
     """Scores whose counts agree with their confusion matrix; RequestError for others."""
     if isinstance(values, dict) and cast("dict[str, object]", values).get("task") == "multi-label":
         return _checked_labels(values, where=where)
+    if isinstance(values, dict) and cast("dict[str, object]", values).get("task") == "detection":
+        return _checked_objects(values, where=where)
     scores: dict[str, Any] = checked(values, Scores, where=where)
     confusion: list[list[int]] = scores["confusion"]
     size = len(scores["classes"])
@@ -177,6 +205,23 @@ def checked_scores(values: object, *, where: str) -> dict[str, Any]:
             f"{where}: top1 is {scores['top1']}, but confusion has {correct:,} of {images:,} right."
         )
     return scores
+
+
+def _checked_objects(values: object, *, where: str) -> dict[str, Any]:
+    scores: dict[str, Any] = checked(values, ObjectScores, where=where)
+    size = len(scores["classes"])
+    columns = [*scores["by_threshold"], *(scores[name] for name in _BY_CLASS)]
+    if any(len(column) != size for column in columns):
+        raise RequestError(f"{where}: its columns must have {size} entries each, one per class.")
+    if abs(scores["top1"] - scores["correct"] / scores["images"]) > _ROUNDING:
+        raise RequestError(
+            f"{where}: top1 is {scores['top1']}, but correct is {scores['correct']:,} of "
+            f"{scores['images']:,} images."
+        )
+    return scores
+
+
+_BY_CLASS = ("voc", "ilsvrc", "support", "shown", "hits", "mistakes", "per_class")
 
 
 def _checked_labels(values: object, *, where: str) -> dict[str, Any]:

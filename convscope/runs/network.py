@@ -27,10 +27,12 @@ from convscope.runs.own_code import (
 )
 from convscope.runs.weight_values import checked, infinite_buffers
 from convscope.zoo import Creation, create_model
+from convscope.zoo.box_head import coding_of, with_box_head
 from convscope.zoo.check import check_network
 from convscope.zoo.files import is_file, table_text
 from convscope.zoo.narrowed import narrow
 from convscope.zoo.table_file import errors_at, read_widths
+from convscope.zoo.yolo import ANCHORS
 
 _TABLE = "network.toml"
 _objects: WeakValueDictionary[Path, nn.Module] = WeakValueDictionary()
@@ -150,14 +152,34 @@ def build_network(model: str | nn.Module, card: Card) -> nn.Module:
         net, name = model, model_name(model)
     else:
         net, name = _created(model, card), model
+    coding = coding_of(net)
+    if card.task == "detection" and coding is None:
+        net = _finding_boxes(net, card)
+        coding = coding_of(net)
+    if coding is not None and card.task != "detection":
+        raise RequestError(
+            f"{name} finds objects and their boxes, and these images have classes alone. Choose a "
+            "network such as resnet18, or data with boxes."
+        )
     check_network(
         net,
         in_channels=card.in_channels,
         input_size=card.input_size,
-        num_classes=len(card.classes),
+        num_classes=len(card.classes) if coding is None else coding.num_outputs,
         name=name,
     )
     return net
+
+
+def _finding_boxes(net: nn.Module, card: Card) -> nn.Module:
+    """A classification network with a head for boxes."""
+    return with_box_head(
+        net,
+        num_classes=len(card.classes),
+        in_channels=card.in_channels,
+        input_size=card.input_size,
+        anchors=card.boxes.anchors if card.boxes else ANCHORS,
+    )
 
 
 def _created(model: str, card: Card) -> nn.Module:

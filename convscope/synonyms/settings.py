@@ -289,12 +289,15 @@ VALUES = {
         "micro_f1": "f1_micro",
         "kappa": "qwk quadratic_weighted_kappa cohen_kappa cohen_kappa_score",
         "mae": "mean_absolute_error",
+        "ap50": "map50 map_50 map_0.5 val_ap50",
+        "ap": "map50_95 map_50_95 coco_ap val_ap",
     },
     "task": {
         "single-label": "single_label_classification multiclass multi_class classification "
         "classify image_classification",
         "multi-label": "multilabel multi_label_classification multi_hot",
         "ordinal": "ordinal_regression ordinal_classification ordered grades",
+        "detection": "detect detector object_detection objects boxes bbox bounding_boxes",
     },
     "sampling": {
         "shuffle": "random uniform",

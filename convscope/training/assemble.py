@@ -12,6 +12,7 @@ from torch import nn
 from convscope.card import Card
 from convscope.data.augmentation.own_function import OwnFunction
 from convscope.data.classes import match_classes
+from convscope.data.fit_objects import fitted
 from convscope.data.loading import LoadedDataset
 from convscope.data.mixing import Mixing
 from convscope.distributed.group import ALONE, Group
@@ -109,7 +110,8 @@ class Task:
         channels_last, batch = choose_feeding(network, card, device)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
-        loaded = replace(loaded, dataset=match_classes(loaded.dataset, card.classes))
+        dataset = match_classes(loaded.dataset, card.classes)
+        loaded = replace(loaded, dataset=fitted(dataset, card))
         inputs = Inputs(loaded.batch_source, card, device, channels_last, batch)
         return cls(network, loaded, card, config, inputs, function)
 

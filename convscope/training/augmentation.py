@@ -38,6 +38,7 @@ def augmentation_of(
     policy, erasing = decided["auto_augment"], decided["random_erasing"]
     return Augmentation(
         kind=config.crop_kind,
+        input_size=card.input_size,
         padding=decided["crop_padding"],
         border_mode=_border_mode(config, decided["crop_padding"], card),
         seed=config.seed,

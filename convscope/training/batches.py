@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,14 @@ from convscope.data.mixing import Mix, Mixing
 from convscope.distributed.group import ALONE, Group, parts
 
 
+class Moves(Protocol):
+    """Where objects (n, objects, 8) are in the images that an epoch shows."""
+
+    def __call__(
+        self, objects: NDArray[np.float32], indices: NDArray[np.int64], *, epoch: int
+    ) -> NDArray[np.float32]: ...
+
+
 @dataclass(eq=False)
 class Batch:
     """The images of one step.
@@ -29,6 +37,7 @@ class Batch:
         load: gathers `pixels`.
         mix: how the executor mixes them after normalization, and their targets; None for not.
         targets: (n, classes) of 0 and 1, where an image has any number of labels; else None.
+        objects: (n, objects, 8) of the images as they are shown, see `Objects.padded`; else None.
         whole: images of the step, where several processes share it; None where these are all.
         is_spare: whether its images count elsewhere: of a small batch there are none left for this
             process, which takes part in the step all the same.
@@ -40,6 +49,7 @@ class Batch:
     load: Callable[[], Tensor]
     mix: Mix | None = None
     targets: NDArray[np.uint8] | None = None
+    objects: NDArray[np.float32] | None = None
     whole: int | None = None
     is_spare: bool = False
 
@@ -50,14 +60,24 @@ class Batch:
         indices: NDArray[np.int64],
         epoch: int,
         load: Callable[[], Tensor],
+        moves: Moves | None = None,
     ) -> "Batch":
-        """The images of a data set at some indices."""
+        """The images of a data set at some indices; `moves` says where augmentation puts boxes."""
         targets = None if dataset.targets is None else dataset.targets[indices]
-        return cls(indices, dataset.labels[indices], epoch, load, targets=targets)
+        objects = None
+        if dataset.objects is not None:
+            objects = dataset.objects.padded(indices)
+            objects = objects if moves is None else moves(objects, indices, epoch=epoch)
+        return cls(indices, dataset.labels[indices], epoch, load, targets=targets, objects=objects)
 
     @property
     def truth(self) -> NDArray[Any]:
-        """What the loss compares with: `targets` where there are any, else `labels`."""
+        """What the loss compares with: `objects` or `targets`, where there are any, or `labels`."""
+        return self.answers if self.objects is None else self.objects
+
+    @property
+    def answers(self) -> NDArray[Any]:
+        """Which class each image has, or which classes."""
         return self.labels if self.targets is None else self.targets
 
     def __len__(self) -> int:
@@ -88,10 +108,10 @@ class Batch:
 
     def label(self, position: int, classes: Sequence[str]) -> str:
         """The label of an image by its class name; of a mixed one by two, with their shares."""
-        own = name_answer(self.truth[position], classes)
+        own = name_answer(self.answers[position], classes)
         if self.mix is None:
             return own
-        other = name_answer(self.truth[int(self.mix.partners[position])], classes)
+        other = name_answer(self.answers[int(self.mix.partners[position])], classes)
         if own == other:
             return own
         return f"{own} {self.mix.share:.0%}, {other} {1 - self.mix.share:.0%}"
@@ -139,16 +159,16 @@ class TrainingBatches:
                 raise ValueError("windows need images that were loaded with a larger side")
             for chosen, images in zip(indices, larger.images(indices), strict=True):
                 load = partial(self.augmentation.cut, images, chosen, epoch=epoch)
-                yield Batch.of(dataset, chosen, epoch, load)
+                yield Batch.of(dataset, chosen, epoch, load, self.augmentation.moved)
             return
         if isinstance(source, MemoryBatchSource):
             for chosen in indices:
                 load = partial(self._gather, source, chosen, epoch)
-                yield Batch.of(dataset, chosen, epoch, load)
+                yield Batch.of(dataset, chosen, epoch, load, self.augmentation.moved)
             return
         for chosen, pixels in zip(indices, source.batches(indices), strict=True):
             load = partial(self.augmentation, pixels, chosen, epoch=epoch)
-            yield Batch.of(dataset, chosen, epoch, load)
+            yield Batch.of(dataset, chosen, epoch, load, self.augmentation.moved)
 
     def _gather(self, source: MemoryBatchSource, indices: NDArray[np.int64], epoch: int) -> Tensor:
         [pixels] = source.batches([indices])

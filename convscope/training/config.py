@@ -111,7 +111,8 @@ class TrainConfig(AugmentationSettings, DataSettings):
         "last epoch; by default the last with weights, as long as the learning rate falls.")
     metric: MetricName | None = setting(None, LENGTH,
         help="Validation metric by which the best weights are chosen; by default top1 (accuracy), "
-        "map (mean average precision) for multi-label, kappa (quadratic weighted) for ordinal.")
+        "map (mean average precision) for multi-label, kappa (quadratic weighted) for ordinal, "
+        "ap50 (average precision at IoU 0.5) for detection.")
 
     optimizer: Optimizer | None = setting(None, OPTIMIZER,
         help="SGD with momentum, AdamW, or RMSprop as MobileNetV3 and EfficientNet have it: with "

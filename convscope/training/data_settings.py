@@ -37,8 +37,9 @@ class DataSettings:
         "number.")
     task: Literal["auto"] | TaskName = setting("auto", DATA,
         help="What an image has: one class (single-label), any number of labels (multi-label, from "
-        "a column for each or from lists such as a;b), or a grade (ordinal: the classes have an "
-        "order). With auto, several columns of labels are multi-label, all else single-label.")
+        "a column for each or from lists such as a;b), a grade (ordinal: the classes have an "
+        "order), or objects in boxes (detection). With auto, several columns of labels are "
+        "multi-label, all else single-label.")
     grades: str | None = setting(None, DATA, only_if={"task": ("auto", "ordinal")},
         help="The classes from the lowest grade to the highest, with commas; by default in the "
         "order of the numbers in their names. Makes the task ordinal.")

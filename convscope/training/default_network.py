@@ -37,6 +37,10 @@ from convscope.zoo.entries import ZOO
 PRETRAINED = "resnet18"
 """The network that starts from published weights where none is named."""
 
+SMALL_DETECTOR = "yolo_small"
+"""The network for images with boxes where none is named."""
+
+_DETECTED = 128  # pixels: the largest side of its input
 _LECTURE = 32  # pixels: the largest side of grayscale images for LeNet-5
 _SMALL = 64  # pixels: the shorter side up to which images are not photographs
 _LEAST = 16  # pixels: the smallest side of an input
@@ -106,10 +110,36 @@ def choose_network(
     count = len(dataset.indices("train"))
     if weights is not None:
         return _of_weights(weights, count, config, device, is_open)
+    if config.task == "detection":
+        return _of_boxes(sample, config, is_open)
     smallest = _LECTURE if config.input_size is None else min(_pair(config.input_size))
     if sample.all_gray and max(sample.typical_size) <= _LECTURE <= smallest:
         return DefaultNetwork("lenet5")
     return _for_images(count, sample, config, device, is_open)
+
+
+def _of_boxes(
+    sample: ImageSample, config: TrainConfig, is_open: Callable[[str], bool]
+) -> DefaultNetwork:
+    """The small network that finds boxes, at the size of small images, else at 128 pixels."""
+    height, width = sample.typical_size
+    largest = max(height, width)
+    size = (height, width) if sample.is_uniform and largest <= _DETECTED else (_DETECTED, _DETECTED)
+    size = size if config.input_size is None else _pair(config.input_size)
+    settings: dict[str, Any] = {
+        "input_size": size[0] if size[0] == size[1] else size,
+        "in_channels": 1 if sample.all_gray else 3,
+        "augment": "crop",
+        "crop_padding": max(1, min(size) // 8),
+    }
+    if not sample.is_uniform:
+        settings["resize_mode"] = "letterbox"
+    open_ones = {name: value for name, value in settings.items() if is_open(name)}
+    reason = (
+        f"No network was named (`model`), so {SMALL_DETECTOR}, a small network that finds boxes, "
+        f"is trained on {_text(size)} pixels."
+    )
+    return DefaultNetwork(SMALL_DETECTOR, open_ones, reason)
 
 
 def _for_images(

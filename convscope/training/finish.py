@@ -120,7 +120,7 @@ def _test(trainer: Trainer, task: Task, session: Session) -> EvaluationOutputs:
     trainer.callbacks.call("on_evaluation_start", trainer.state, start)
     on_batch = partial(trainer.report_batch, "test")
     logits = torch_logits(task.network, task.inputs, indices, on_batch, group)
-    return compute_metrics(logits, dataset.truth(indices), task.card)
+    return compute_metrics(logits, dataset.truth(indices), task.card, intervals=True)
 
 
 @contextlib.contextmanager

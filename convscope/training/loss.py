@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from convscope.boxes.loss import box_losses, num_found
 from convscope.card import Card, TaskName
 from convscope.forward import logits_of
 from convscope.inference import to_logits
@@ -22,7 +23,7 @@ class BatchLoss:
 
     Of one class `class_loss`, of several labels `label_loss`, of grades `grade_loss`. Targets are
     class indices (n,), or shares of the classes (n, classes), as of mixed images; of several labels
-    always (n, labels).
+    always (n, labels); of objects (n, objects, 8), see `convscope.boxes.loss`.
 
     For a network that returns probabilities, these count: no second softmax or sigmoid is applied.
 
@@ -45,6 +46,10 @@ class BatchLoss:
         NetworkError for an output without logits; see `convscope.forward.main_output`.
         """
         auxiliary: tuple[Tensor, ...] = ()
+        if self.card.boxes is not None:
+            main = logits_of(output, len(targets), self.card.num_outputs, name="The network")
+            main = main.float() if main.itemsize < _BYTES else main
+            return box_losses(main, targets, self.card.boxes).mean(), main
         if isinstance(output, ModelOutput):
             main, auxiliary = output
         else:
@@ -61,11 +66,14 @@ class BatchLoss:
         return _of_images(self.weights, targets).sum()
 
     def num_correct(self, logits: Tensor, targets: Tensor) -> int:
-        """How many images have their largest logit at their class, or every label right.
+        """How many images have their largest logit at their class, every label right, or every
+        object found.
 
         Of mixed images (targets of n, classes), at the class with the largest share; of several
         labels, with those that have at least one half.
         """
+        if self.card.boxes is not None:
+            return num_found(logits, targets, self.card.boxes)
         if self.card.task == "multi-label":
             return int(((logits >= 0) == (targets >= _HALF)).all(1).sum())
         predicted = logits.argmax(1)

@@ -10,6 +10,7 @@ from convscope.card import Card
 from convscope.device import Precision
 from convscope.errors import RequestError
 from convscope.training.callbacks.base import CallbackList
+from convscope.zoo.box_head import coding_of
 from convscope.zoo.check import network_output
 
 _BELOW_1 = {"bf16": 0.996, "fp16": 0.9995}
@@ -23,6 +24,8 @@ def with_output(
     Raises RequestError for probabilities in 16 bits, of whose logarithm little is left, and for a
     softmax over labels that do not exclude each other.
     """
+    if card.task == "detection":
+        return replace(card, output="logits", boxes=coding_of(net))
     network, last = card.provenance["network"], _last_layer(card, net)
     if last is None:
         return replace(card, output="logits")

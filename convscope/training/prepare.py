@@ -272,6 +272,7 @@ _OUTPUTS: dict[TaskName, str] = {
     "single-label": "classes",
     "multi-label": "labels",
     "ordinal": "grades",
+    "detection": "classes of objects",
 }
 
 

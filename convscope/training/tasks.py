@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from convscope.card import TaskName
+from convscope.data.augment_kinds import RESIZED, SCALED
 from convscope.data.classes import match_classes
 from convscope.data.dataset import Dataset
 from convscope.data.grades import look_like_grades, order_grades
@@ -21,6 +22,8 @@ def settle_task(
     Raises RequestError for grades whose order is not plain, for a metric of another task, and for
     what needs one class per image where there may be several.
     """
+    if dataset.objects is not None:
+        return _of_objects(dataset, config)
     if dataset.is_multi_label:
         return dataset, _with_task(config, "multi-label")
     if config.task != "ordinal" and config.grades is None:
@@ -35,6 +38,28 @@ def settle_task(
     grades = order_grades(dataset.classes, stated, where=dataset.name)
     notify(f"The grades of {dataset.name}, from the lowest: {', '.join(grades)}.")
     return match_classes(dataset, grades), settled
+
+
+def _of_objects(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, TrainConfig]:
+    """Boxes are trained as they are, unless only the classes of an image are wanted."""
+    if config.task == "multi-label":
+        return replace(dataset, objects=None), _with_task(config, "multi-label")
+    settled = _with_task(config, "detection")
+    for name in _NEED_LABELS:
+        if getattr(config, name) not in (0, "none", "shuffle"):
+            raise RequestError(
+                f"`{name}` is for classes of images, and {dataset.name} is about objects and their "
+                "boxes. Leave it out."
+            )
+    if config.crop_kind in (*RESIZED, *SCALED) or config.augment == "own:function":
+        raise RequestError(
+            f"`augment={config.augment!r}` does not say where boxes go. Choose crop, crop-flip, "
+            "mild, digits or none, and settings such as `zoom` and `translation`."
+        )
+    return dataset, settled
+
+
+_NEED_LABELS = ("mixup", "cutmix", "label_smoothing", "class_weights", "sampling")
 
 
 def _with_task(config: TrainConfig, task: TaskName) -> TrainConfig:

@@ -16,6 +16,12 @@ from convscope.inference import inference_mode
 from convscope.zoo.yolo import ANCHORS, Anchors
 
 
+def coding_of(net: nn.Module) -> BoxCoding | None:
+    """What the outputs of a network that finds boxes mean: its `box_coding`; None for others."""
+    coding = getattr(net, "box_coding", None)
+    return coding if isinstance(coding, BoxCoding) else None
+
+
 def with_box_head(
     net: nn.Module,
     *,

@@ -23,6 +23,7 @@ from convscope.data.augmentation.geometry import (
 )
 from convscope.data.augmentation.own_function import OwnFunction
 from convscope.data.augmentation.policies import Choice, Policy, apply_colors, geometric_maps
+from convscope.data.fit_objects import visible
 from convscope.data.resized_crops import Crops, cut
 
 
@@ -40,6 +41,7 @@ class Augmentation:
         horizontal_flip: probability of mirroring left to right; None for that of the kind.
         vertical_flip: probability of mirroring upside down.
         affine: rotation, translation, zoom and shear, about the middle of what is cut.
+        input_size: (height, width) of the images, where boxes are moved along.
     """
 
     kind: Kind
@@ -54,6 +56,7 @@ class Augmentation:
     function: OwnFunction | None = None
     erasing: Erasing | None = None
     border_mode: CropPadding = "constant"
+    input_size: tuple[int, int] | None = None
 
     @property
     def border(self) -> int:
@@ -121,6 +124,37 @@ class Augmentation:
             image, box = torch.from_numpy(images[index]), boxes[index].astype(np.float64)
             shown[index] = warp_window(image, sources[index : index + 1], box, size)
         return self._recolored(shown, draws, choices)
+
+    def moved(
+        self, objects: NDArray[np.float32], indices: NDArray[np.int64], *, epoch: int
+    ) -> NDArray[np.float32]:
+        """Objects (n, objects, 8), see `Objects.padded`, where they are in the images of `epoch`.
+
+        A box becomes the smallest upright one around its four moved corners, so that of a turned
+        image it is larger than its object. It ends at the edges, and an object of which less than a
+        quarter is left need not be found; see `convscope.data.fit_objects`.
+        """
+        if self.crops is not None:
+            raise ValueError("windows of larger images have no boxes")
+        draws = Draws(self.seed, epoch, indices)
+        size = self.input_size
+        corners, across, upside_down = self._placed(draws)
+        if size is None or not (self.border or across.any() or upside_down.any() or self._warps):
+            return objects
+        maps = self._maps(draws, self._choices(draws, size), size) @ flips(across, upside_down)
+        shift = (self.border - corners)[:, ::-1]  # x, y in pixels, before the others
+        moved = objects.copy()
+        extent = np.array([size[1], size[0]], np.float64)
+        left, top, right, bottom = np.moveaxis(objects[..., 1:5].astype(np.float64), -1, 0)
+        x = np.stack([left, right, left, right], -1)
+        y = np.stack([top, top, bottom, bottom], -1)
+        points = np.stack([x, y], -1) * extent + shift[:, None, None] - extent / 2
+        linear, offset = maps[:, None, :2, :2], maps[:, None, None, :2, 2]
+        points = (points @ linear.transpose(0, 1, 3, 2) + offset + extent / 2) / extent
+        boxes = np.concatenate([points.min(-2), points.max(-2)], -1)
+        inside, states = visible(boxes, objects[..., 5].astype(np.int64))
+        moved[..., 1:5], moved[..., 5] = inside, states
+        return moved
 
     def _placed(
         self, draws: Draws

@@ -92,7 +92,13 @@ def is_of_labels(line: Mapping[str, Any]) -> bool:
 
 def _of_task(line: Mapping[str, Any]) -> str:
     """The metrics that only some tasks have."""
-    names = {"val_map": ("mAP", ".2%"), "val_kappa": ("kappa", ".3f"), "val_mae": ("MAE", ".3f")}
+    names = {
+        "val_map": ("mAP", ".2%"),
+        "val_kappa": ("kappa", ".3f"),
+        "val_mae": ("MAE", ".3f"),
+        "val_ap50": ("AP50", ".2%"),
+        "val_ap": ("AP", ".2%"),
+    }
     found = [
         f", {text} {line[name]:{form}}" for name, (text, form) in names.items() if name in line
     ]

@@ -1,0 +1,62 @@
+"""Where the boxes of objects are once an image is brought to a network's input."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.boxes.truth import DIFFICULT, Objects
+from convscope.card import Card
+from convscope.data.dataset import Dataset
+from convscope.data.fit import fit_image
+from convscope.errors import RequestError
+
+LEAST_SEEN = 0.25
+"""The share of an object's area that must be left, where an image is cut, for it to be found."""
+
+
+def fitted(dataset: Dataset, card: Card) -> Dataset:
+    """The data with boxes as shares of the network's input, as the card resizes its images.
+
+    Boxes end at the edges of what the network sees. An object of which less than LEAST_SEEN is left
+    need not be found, and counts as difficult. A network of another task gets no boxes.
+
+    Raises RequestError for images whose size is not known.
+    """
+    objects = dataset.objects
+    if objects is None or card.task != "detection":
+        return replace(dataset, objects=None)
+    if not (objects.images > 0).all():
+        raise RequestError(f"The sizes of the images of {dataset.name} are not known.")
+    height, width = card.input_size
+    boxes = objects.boxes.copy()
+    for index, size in enumerate(objects.images.tolist()):
+        of = objects.of_image(index)
+        if of.start == of.stop:
+            continue
+        fit = fit_image((size[0], size[1]), card)
+        left, top = (width - fit.size[1]) // 2, (height - fit.size[0]) // 2
+        factor = np.array([*fit.factors, *fit.factors])
+        moved = (boxes[of] - np.tile(fit.box[:2], 2)) / factor + (left, top, left, top)
+        boxes[of] = moved / (width, height, width, height)
+    return replace(dataset, objects=cut_off(replace(objects, boxes=boxes)))
+
+
+def cut_off(objects: Objects) -> Objects:
+    """Objects with boxes in shares that end at the edges; see `fitted`."""
+    boxes, states = visible(objects.boxes, objects.states)
+    return replace(objects, boxes=boxes, states=states)
+
+
+def visible(
+    boxes: NDArray[np.float64], states: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Boxes (m, 4) within 0..1, and the states of their objects; see `fitted`."""
+    inside = boxes.clip(0, 1)
+    before, after = _areas(boxes), _areas(inside)
+    is_lost = after < LEAST_SEEN * before
+    return inside, np.where(is_lost & (states == 0), DIFFICULT, states)
+
+
+def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1)

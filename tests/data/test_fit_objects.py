@@ -1,0 +1,131 @@
+"""Boxes go where pixels go: as images are fitted to an input, and as they are augmented."""
+
+import numpy as np
+import pytest
+import torch
+
+from convscope.boxes.truth import DIFFICULT, Objects
+from convscope.card import Card
+from convscope.data.augmentation.geometry import Affine
+from convscope.data.augmentation.pipeline import Augmentation
+from convscope.data.dataset import ArrayImages, Dataset
+from convscope.data.fit_objects import fitted
+from convscope.data.resize import resize_image
+from convscope.errors import RequestError
+
+WIDTH, HEIGHT = 60, 40
+
+
+def card(mode, size, **more):
+    return Card(
+        classes=("a", "b"), task="detection", input_size=size, in_channels=1, resize_mode=mode,
+        mean=(0.0,), std=(1.0,), **more,
+    )  # fmt: skip
+
+
+def one_object(box, size=(HEIGHT, WIDTH), label=1):
+    """A white rectangle on black, and its box."""
+    image = np.zeros((1, *size), np.uint8)
+    left, top, right, bottom = box
+    image[0, top:bottom, left:right] = 255
+    dataset = Dataset(
+        name="one", classes=("a", "b"), images=ArrayImages(image), labels=np.zeros(1, np.int64),
+        split=np.array(["train"]),
+    )  # fmt: skip
+    objects = Objects.of(
+        [np.array([box], float)], [np.array([label])], images=np.array([size[::-1]])
+    )
+    return dataset.with_objects(objects)
+
+
+def seen_box(pixels, level=127):
+    """The rectangle in an image, as shares of it."""
+    rows, columns = np.nonzero(pixels > level)
+    height, width = pixels.shape
+    edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    return np.array(edges) / (width, height, width, height)
+
+
+@pytest.mark.parametrize("size", [(40, 60), (64, 64), (20, 48), (120, 90)])
+@pytest.mark.parametrize("mode", ["pad", "crop", "letterbox", "stretch"])
+def test_a_box_is_where_its_pixels_are(mode, size):
+    dataset = one_object((22, 10, 38, 30))
+    how = card(mode, size)
+    pixels = resize_image(dataset.images.image(0), how)[..., 0]
+    box = fitted(dataset, how).objects.boxes[0]
+    height, width = size
+    near = 1.01 / np.array([width, height, width, height])
+    assert (np.abs(box - seen_box(pixels)) <= near).all(), (box, seen_box(pixels))
+
+
+def test_a_crop_with_a_resize_size_moves_boxes_too():
+    dataset = one_object((22, 10, 38, 30))
+    how = card("crop", (32, 32), resize_size=36)
+    pixels = resize_image(dataset.images.image(0), how)[..., 0]
+    assert fitted(dataset, how).objects.boxes[0] == pytest.approx(seen_box(pixels), abs=1.01 / 32)
+
+
+def test_a_box_ends_at_the_edge_and_one_that_is_mostly_outside_need_not_be_found():
+    how = card("crop", (40, 40))  # columns 10 to 50
+    cut = fitted(one_object((2, 10, 14, 20)), how).objects  # 4 of 12 columns are left
+    assert cut.boxes[0].tolist() == pytest.approx([0, 0.25, 0.1, 0.5])
+    assert cut.states.tolist() == [0]
+    gone = fitted(one_object((0, 10, 12, 20)), how).objects  # 2 of 12
+    assert gone.states.tolist() == [DIFFICULT]
+    assert gone.sizes.tolist() == [[12, 10]]
+
+
+def test_images_of_unknown_size_are_refused():
+    dataset = one_object((2, 10, 14, 20))
+    objects = Objects.of([np.array([[2, 10, 14, 20]], float)], [np.array([1])])
+    with pytest.raises(RequestError, match="sizes of the images of one are not known"):
+        fitted(dataset.with_objects(objects), card("crop", (40, 40)))
+
+
+AUGMENTATIONS = {
+    "shift": dict(kind="crop", padding=8),
+    "shift and mirror": dict(kind="crop-flip", padding=8),
+    "upside down": dict(kind="none", padding=0, vertical_flip=0.5),
+    "zoom": dict(kind="none", padding=0, affine=Affine(zoom=(0.6, 1.4))),
+    "move": dict(kind="crop-flip", padding=4, affine=Affine(translation=0.2, zoom=(0.8, 1.2))),
+    "reflect": dict(kind="crop", padding=6, border_mode="reflect", affine=Affine(zoom=(1, 1.2))),
+}
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_a_box_moves_along_with_its_pixels(name):
+    n, size = 64, (48, 64)
+    image = np.zeros((n, *size, 1), np.uint8)
+    image[:, 16:30, 20:44] = 255
+    box = np.array([20 / 64, 16 / 48, 44 / 64, 30 / 48])
+    objects = Objects.of([box[None]] * n, [np.array([1])] * n)
+    augmentation = Augmentation(seed=3, input_size=size, **AUGMENTATIONS[name])
+    indices = np.arange(n)
+    shown = augmentation(torch.from_numpy(image), indices, epoch=2).numpy()[..., 0]
+    moved = augmentation.moved(objects.padded(indices), indices, epoch=2)
+    near = 1.05 / np.array([64, 48, 64, 48])
+    offsets = [np.abs(row[0, 1:5] - seen_box(one)) for row, one in zip(moved, shown, strict=True)]
+    assert (np.array(offsets) <= near).all(), np.max(offsets, 0) / near
+    assert len({tuple(row[0, 1:5]) for row in moved}) > (1 if name == "upside down" else 8)
+    assert (moved[..., 0] == 1).all()
+
+
+def test_the_box_of_a_turned_object_is_upright_and_holds_it():
+    n, size = 32, (64, 64)
+    image = np.zeros((n, *size, 1), np.uint8)
+    image[:, 24:40, 20:44] = 255
+    objects = Objects.of([np.array([[20, 24, 44, 40]]) / 64] * n, [np.array([0])] * n)
+    augmentation = Augmentation(
+        kind="none", padding=0, seed=1, input_size=size, affine=Affine(rotation=30)
+    )
+    indices = np.arange(n)
+    shown = augmentation(torch.from_numpy(image), indices, epoch=0).numpy()[..., 0]
+    moved = augmentation.moved(objects.padded(indices), indices, epoch=0)[:, 0, 1:5]
+    for box, one in zip(moved, shown, strict=True):
+        assert np.abs(box - seen_box(one)).max() <= 1.6 / 64
+
+
+def test_nothing_moves_where_nothing_is_asked_for():
+    objects = Objects.of([np.array([[0.1, 0.2, 0.3, 0.4]])], [np.array([0])]).padded(np.arange(1))
+    still = Augmentation(kind="none", padding=0, seed=0, input_size=(8, 8))
+    assert still.moved(objects, np.arange(1), epoch=0) is objects

@@ -1,0 +1,153 @@
+"""Boxes through the trainer: training, resuming to the bit, evaluating, refusing."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import convscope
+from convscope.boxes.coding import BoxCoding
+from convscope.card import Card
+from convscope.data import scenes
+from convscope.data.fingerprint import fingerprint_of
+from convscope.errors import Interrupted, RequestError
+from convscope.evaluation.detection import DetectionMetrics
+from convscope.evaluation.multi_label import metrics_from_dict
+from convscope.runs.folder import Run
+from convscope.runs.forms import checked_scores
+from convscope.runs.tensor_file import load_tensors
+from convscope.training.callbacks.base import Callback
+
+SETTINGS = dict(epochs=3, batch_size=16, checkpoint_seconds=0.0, input_size=64, threads=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_scenes():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenes, "COUNTS", {"train": 48, "val": 16, "test": 16})
+        yield
+
+
+def train(out, data="scenes", **more):
+    return convscope.train(data, out=out, progress=False, **{**SETTINGS, **more})
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("detection") / "run", task="detect")
+
+
+def test_a_training_finds_boxes_and_says_so(trained):
+    run = Run(trained.run)
+    card = run.read_card()
+    assert (card.task, card.boxes.name, card.boxes.grid) == ("detection", "anchors", (8, 8))
+    assert card.num_outputs == 2 * 15 * 64
+    assert Card.from_json(card.to_json()) == card
+    assert '"version": 6' in card.to_json()
+    lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["train_loss"] < 0.8 * lines[0]["train_loss"]
+    assert {"val_ap50", "val_ap", "val_loss", "val_top1"} <= lines[0].keys()
+    assert "boxes are green" in (run.path / "report.html").read_text()
+    assert isinstance(trained.test, DetectionMetrics)
+    assert trained.test.num_images == 16
+
+
+def test_the_file_of_the_test_is_read_back_as_it_was(trained):
+    values = json.loads((Run(trained.run).path / "test.json").read_text())
+    again = metrics_from_dict(checked_scores(values, where="test.json"))
+    assert again.to_dict() == trained.test.to_dict() == values
+    with pytest.raises(RequestError, match="top1"):
+        checked_scores({**values, "top1": 0.99}, where="test.json")
+    with pytest.raises(RequestError, match="10 entries"):
+        checked_scores({**values, "voc": []}, where="test.json")
+
+
+def test_evaluate_finds_the_same_and_has_a_row_for_each_image(trained, tmp_path):
+    result = convscope.evaluate(trained.run, csv=tmp_path / "rows.csv")
+    assert result.metrics.to_dict() == trained.test.to_dict()
+    assert "AP50" in str(result)
+    header, *rows = (tmp_path / "rows.csv").read_text().splitlines()
+    assert header.startswith("path,objects,found,correct,num_objects,num_found,loss")
+    assert len(rows) == 16
+    with pytest.raises(RequestError, match="details"):
+        _ = result.details
+
+
+class StopAt(Callback):
+    def __init__(self, step):
+        self.step = step
+
+    def on_step_end(self, state, event):
+        if event.step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_stopped_training_ends_with_the_bits_of_one_that_was_not(trained, tmp_path):
+    with pytest.raises(Interrupted):
+        train(tmp_path / "run", task="detect", callbacks=[StopAt(5)])
+    convscope.resume(tmp_path / "run", progress=False)
+    one, other = (
+        load_tensors(path / "model.safetensors").tensors for path in (trained.run, tmp_path / "run")
+    )
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (dict(mixup=0.2), "mixup"),
+        (dict(augment="resized-crop"), "where boxes go"),
+        (dict(class_weights="balanced"), "class_weights"),
+        (dict(task="ordinal"), "does not fit these labels"),
+        (dict(metric="top5"), "metric"),
+    ],
+)
+def test_what_does_not_fit_boxes_is_refused(more, words, tmp_path):
+    with pytest.raises(RequestError, match=words):
+        train(tmp_path / "run", **more)
+    assert not (tmp_path / "run").exists()
+
+
+def test_classes_alone_are_trained_where_they_are_asked_for(tmp_path):
+    result = train(tmp_path / "run", task="multi-label", model="tinyvgg", epochs=1)
+    assert result.test.task == "multi-label"
+
+
+def test_a_detector_is_refused_for_images_with_classes_alone(tmp_path):
+    with pytest.raises(RequestError, match="finds objects"):
+        train(tmp_path / "run", data="digits", model="yolo_small")
+
+
+def test_a_head_is_put_on_a_classification_network_and_read_back(tmp_path):
+    result = train(tmp_path / "run", model="tinyvgg", epochs=1)
+    net, card = convscope.load(result.run)
+    assert [name for name, _ in net.named_children()][-2:] == ["boxes", "flatten"]
+    assert net.box_coding == card.boxes
+    again = convscope.evaluate(result.run)
+    assert again.metrics.to_dict() == result.test.to_dict()
+
+
+def test_a_card_says_what_its_outputs_mean():
+    coding = BoxCoding(name="yolo-2016", grid=(7, 7), num_classes=1, num_boxes=2)
+    card = Card(
+        classes=("a",), task="detection", boxes=coding, input_size=(64, 64), in_channels=1,
+        resize_mode="pad", mean=(0.0,), std=(1.0,),
+    )  # fmt: skip
+    assert Card.from_json(card.to_json()) == card
+    for change in (dict(task="single-label"), dict(classes=("a", "b"))):
+        with pytest.raises(RequestError, match=r"boxes|two classes"):
+            replace(card, **change)
+    text = card.to_json().replace('"yolo-2016"', '"ssd"')
+    with pytest.raises(RequestError, match="ssd"):
+        Card.from_json(text)
+
+
+def test_objects_are_part_of_the_fingerprint():
+    one = scenes.read_scenes()
+    moved = replace(one.objects, sizes=one.objects.sizes + np.eye(len(one.objects.sizes), 2))
+    assert fingerprint_of(one, ()) != fingerprint_of(replace(one, objects=moved), ())
