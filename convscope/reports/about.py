@@ -10,6 +10,7 @@ _TASKS: dict[TaskName, str] = {
     "single-label": "one class for each image",
     "multi-label": "any number of labels for each image",
     "ordinal": "one grade for each image",
+    "detection": "any number of objects in boxes for each image",
 }
 _SHOWN = 12  # names of classes
 

@@ -24,6 +24,7 @@ _SHOWN: dict[TaskName, tuple[MetricName, ...]] = {
     "single-label": ("top1", "balanced", "f1", "loss"),
     "multi-label": ("map", "top1", "f1", "micro_f1", "loss"),
     "ordinal": ("kappa", "mae", "top1", "balanced", "loss"),
+    "detection": ("ap50", "ap", "top1", "loss"),
 }
 _NAMES: dict[MetricName, str] = {
     "balanced": "balanced",
@@ -33,6 +34,8 @@ _NAMES: dict[MetricName, str] = {
     "micro_f1": "micro F1",
     "kappa": "kappa",
     "mae": "MAE",
+    "ap50": "AP50",
+    "ap": "AP",
 }
 
 
