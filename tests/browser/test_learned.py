@@ -59,6 +59,7 @@ def test_levels_lead_to_parts_patches_to_units_and_units_to_patches(
     at_390(page)
 
 
+@pytest.mark.slow
 def test_twins_are_not_concluded_from_one_image_and_a_point_opens_its_image(
     lab: Any, learned: tuple[Any, str]
 ) -> None:

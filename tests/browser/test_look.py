@@ -196,6 +196,7 @@ def test_the_filter_slides_over_the_map_and_fills_it(digits: Show) -> None:
     assert page.evaluate(clear) == 0
 
 
+@pytest.mark.slow
 def test_a_pause_leaves_the_map_whole(digits: Show) -> None:
     page = digits("conv2/3/4,4")
     page.locator(".slide").click()

@@ -142,6 +142,7 @@ def test_every_setting_has_a_field_that_shows_its_default(form: Any) -> None:
             assert shown == str(setting.default) or float(shown) == setting.default
 
 
+@pytest.mark.slow
 def test_steps_instead_of_epochs(form: Any) -> None:
     form.get_by_role("radio", name="Steps").check()
     form.fill("#set-steps", "2")

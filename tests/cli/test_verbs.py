@@ -47,8 +47,8 @@ def test_json_is_alone_on_standard_output(command, tmp_path, digits_run):
     assert set(facts["test"]) <= set(measured)
 
 
-def test_evaluate_prints_the_classes_and_who_was_taken_for_whom(shell, digits_run):
-    told = shell("evaluate", digits_run).stdout
+def test_evaluate_prints_the_classes_and_who_was_taken_for_whom(command, digits_run):
+    told = command("evaluate", digits_run).stdout
     for part in (
         "top-1",
         "top-5",

@@ -138,6 +138,7 @@ def test_receptive_fields_match_gradients(name, height, width):
     seen_exactly(create_model(name, input_size=(height, width)), (height, width), channels)
 
 
+@pytest.mark.slow
 def test_receptive_fields_of_torchvisions_googlenet_match_gradients():
     assert TORCHVISION is None or TORCHVISION.ns == "torchvision"
     models = pytest.importorskip("torchvision").models
@@ -281,6 +282,7 @@ def test_receptive_fields_of_torchvision_networks_are_exact_where_they_claim_to_
     never_too_little(Whole(models.get_model(name, weights=None)), (64, 80), count=120)
 
 
+@pytest.mark.slow
 def test_receptive_fields_of_ghost_modules_are_exact_where_they_claim_to_be():
     timm = pytest.importorskip("timm")
     net = timm.create_model("ghostnet_050", pretrained=False)

@@ -128,6 +128,7 @@ def start():
         yield begin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", first_fast(1, ["csv", "parquet"]))
 def test_killed_at_any_time_the_same_call_goes_on(
     start, exported, images, expected, tmp_path, suffix

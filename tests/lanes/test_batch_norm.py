@@ -162,8 +162,9 @@ class Wide(nn.Module):
         return self.fc(torch.flatten(self.pool(torch.relu(self.bn_d(self.d(x)))), 1))
 
 
-@pytest.mark.parametrize("checked", [False, pytest.param(True, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("lanes", [pytest.param(8, marks=pytest.mark.slow), WIDEST.lanes])
+@pytest.mark.slow
+@pytest.mark.parametrize("checked", [False, True])
+@pytest.mark.parametrize("lanes", [8, WIDEST.lanes])
 def test_filters_between_many_maps_have_the_gradients_of_autograd(lanes, checked):
     torch.manual_seed(4)
     net, shape = Wide(), (3, 11, 14)

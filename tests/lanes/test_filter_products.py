@@ -31,7 +31,7 @@ def net_of(ins, outs, kernel, sides):
 @pytest.mark.parametrize(
     ("case", "lanes"),
     first_fast(
-        2, [*((CHECKED, lanes) for lanes in WIDTHS), (CASES[1], WIDTHS[-1]), (CASES[2], WIDTHS[0])]
+        1, [*((CHECKED, lanes) for lanes in WIDTHS), (CASES[1], WIDTHS[-1]), (CASES[2], WIDTHS[0])]
     ),
 )
 def test_gradients_are_those_of_float64_and_of_sums_over_images_last(case, lanes):

@@ -173,7 +173,7 @@ def train_until_killed(out, net):
     train(out, net=net, callbacks=[kill])
 
 
-@pytest.mark.parametrize("net", ["Narrow", "Normed"])
+@pytest.mark.parametrize("net", first_fast(1, ["Narrow", "Normed"]))
 def test_killed_without_a_word_it_has_the_bits_of_an_unbroken_one(tmp_path, net):
     train(tmp_path / "uninterrupted", net=net)
     process = FORKS.Process(target=train_until_killed, args=(tmp_path / "killed", net))

@@ -212,8 +212,9 @@ def kill_and_resume(out, words, delays):
     return hits
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("engine", first_fast(1, ENGINES))
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [2, 10])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_kills_at_random_moments_change_no_bit(tmp_path, command, shell, engine, kills):
     if engine == "lanes":
         pytest.importorskip("llvmlite")

@@ -22,19 +22,23 @@ from convscope.runs.live_files import Live
 from convscope.runs.network import load_network
 from convscope.training.callbacks.layer_stats import LayerStats
 from convscope.training.callbacks.snapshots import FilterSnapshots
+from tests.repetition import first_fast
 from tests.training.small import Act, Net, assert_same_bits, spied_states, state_of, train
 
 
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
     "settings",
-    [
-        dict(),
-        dict(model="Restless"),
-        dict(model="lenet5", augment="crop-flip"),
-        dict(optimizer="adamw", clip_grad_norm=0.5),
-        dict(freeze="2"),
-    ],
+    first_fast(
+        2,
+        [
+            dict(),
+            dict(model="Restless"),
+            dict(model="lenet5", augment="crop-flip"),
+            dict(optimizer="adamw", clip_grad_norm=0.5),
+            dict(freeze="2"),
+        ],
+    ),
     ids=str,
 )
 def test_to_be_watched_changes_no_bit(tmp_path, monkeypatch, settings):

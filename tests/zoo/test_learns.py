@@ -14,7 +14,7 @@ LARGE = frozenset(  # some seconds of work and more; the others have one at leas
     (
         *("alexnet_towers", "alexnet_2014", "vgg11", "vgg11_lrn", "vgg11_bn", "googlenet"),
         *("resnet50", "resnet110_stochastic_depth", "wrn16_8", "densenet121", "fractalnet20"),
-        *("convnext_tiny", "yolo_classifier"),
+        *("convnext_tiny", "yolo_classifier", "resnext50_32x4d"),
     )
 )
 CASES = each_network(ZOO, slow=LARGE)
