@@ -106,6 +106,7 @@ def test_a_port_that_is_taken_is_refused(exports):
         assert f"No port {server.port} is free" in "".join(other.errors)
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_first_and_again_when_its_weights_change(tmp_path):
     import convscope  # noqa: PLC0415
 
