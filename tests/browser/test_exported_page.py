@@ -35,7 +35,8 @@ const run = async ({ images }) => {
   const first = [...images.data.slice(0, 3)];
   const sum = first[0] + first[1] + first[2];
   if (!sum) throw new Error("out of memory");
-  return { probabilities: { data: Float32Array.from(first, (value) => value / sum) } };
+  const data = Float32Array.from(first, (value) => value / sum);
+  return { probabilities: { data }, label: { data: [BigInt(data.indexOf(Math.max(...data)))] } };
 };
 export const InferenceSession = { create: async () => ({ run }) };
 """
@@ -213,13 +214,39 @@ def test_the_webcam_runs_until_it_is_stopped(visit: Visit, tmp_path: Path) -> No
         assert visit.page.inner_text("#webcam") == "Webcam"
 
 
-def test_labels_are_those_above_their_thresholds(visit: Visit, tmp_path: Path) -> None:
-    folder = write(tmp_path, task="multi-label", thresholds=(0.1, 0.9, 0.1))
+def answering(folder: Path, outputs: str) -> Path:
+    """The page with other outputs of the network's graph than a label."""
+    script = folder / SCRIPT
+    text = script.read_text().replace("label: { data: [BigInt(", f"{outputs}, old: {{ data: [(")
+    script.write_text(text)
+    return folder
+
+
+def test_labels_are_those_that_the_graph_predicts(visit: Visit, tmp_path: Path) -> None:
+    folder = answering(write(tmp_path, task="multi-label"), "labels: { data: [1, 0, 1] }")
     with served(folder) as address:
         visit.open(address)
-        visit.choose(Image.new("RGB", (2, 2), (50, 155, 50)))
+        visit.choose(Image.new("RGB", (2, 2), (50, 155, 40)))
         assert visit.page.inner_text("#status") == "red, <b>blue</b>"
         assert len(visit.page.locator("#classes li.yes").all()) == 2
+
+
+def test_the_predicted_class_need_not_be_the_most_probable(visit: Visit, tmp_path: Path) -> None:
+    with served(answering(write(tmp_path), "label: { data: [2n] }")) as address:
+        visit.open(address)
+        visit.choose(Image.new("RGB", (2, 2), (50, 155, 50)))
+        assert visit.page.inner_text("#status") == "<b>blue</b>"
+        assert visit.page.locator("#classes li.yes bdi").inner_text() == "<b>blue</b>"
+
+
+def test_a_network_that_is_not_sure_says_so_and_names_its_set(visit: Visit, tmp_path: Path) -> None:
+    outputs = "label: { data: [1n] }, is_sure: { data: [0] }, set: { data: [1, 1, 0] }"
+    with served(answering(write(tmp_path), outputs)) as address:
+        visit.open(address)
+        visit.choose(Image.new("RGB", (2, 2), (50, 155, 50)))
+        assert visit.page.inner_text("#status") == "Not sure."
+        assert visit.page.locator("#classes li.yes").count() == 0
+        assert "Prediction set: green, red." in visit.page.inner_text("#details")
 
 
 def test_many_classes_are_listed_when_asked_for(visit: Visit, tmp_path: Path) -> None:

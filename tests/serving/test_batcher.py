@@ -68,6 +68,19 @@ def test_what_arrives_while_the_engine_works_is_the_next_batch():
     assert engine.sizes == [1, 4, 2]
 
 
+def test_images_of_one_method_are_one_batch_though_it_is_another_object_each_time():
+    engine = Engine(waits=True)
+    with batching(max_batch_size=4) as batcher:
+        images = [image(engine.__call__, value) for value in range(4)]
+        assert images[0].classify is not images[1].classify
+        put(batcher, images[0])
+        assert wait_for(lambda: engine.sizes == [1])
+        put(batcher, *images[1:])
+        engine.go.release(2)
+        assert [one.answer.result(30)[0] for one in images] == list(range(4))
+    assert engine.sizes == [1, 3]
+
+
 def test_an_image_alone_does_not_wait_for_the_delay():
     with batching(max_delay=20.0) as batcher:
         begin = time.monotonic()
