@@ -58,8 +58,8 @@ def _files_of(format: FormatName, card: Card, files: Collection[str]) -> list[st
     )
     of_images = (
         "takes images of any size, uint8 (n, height, width, 3), red, green and blue, n images\n"
-        f"  of one size, and returns `probabilities` (n, {count}). Scaling and normalization are\n"
-        "  inside."
+        f"  of one size, and returns `probabilities` (n, {count}){_answers(card)}. Scaling and\n"
+        "  normalization are inside."
     )
     outputs, meaning = _outputs(card)
     match format:
@@ -89,6 +89,18 @@ def _files_of(format: FormatName, card: Card, files: Collection[str]) -> list[st
                 "of such a file: open only those that you trust."
             )
             return [model]
+
+
+def _answers(card: Card) -> str:
+    """What the graph of images returns beside probabilities."""
+    if card.task == "multi-label":
+        return f" and\n  `labels` (n, {len(card.classes)}), whether each is predicted"
+    found = ["`label` (n), the index of the predicted class"]
+    if card.abstention is not None:
+        found.append("`is_sure` (n), whether that is to be taken for an answer")
+    if card.prediction_sets is not None:
+        found.append(f"`set` (n, {len(card.classes)}), the classes of the prediction set")
+    return "".join(f",\n  {each}" for each in found)
 
 
 def _outputs(card: Card) -> tuple[str, str]:
