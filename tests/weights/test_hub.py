@@ -16,6 +16,7 @@ from convscope.errors import RequestError
 from convscope.hub import Repository, is_hub
 from convscope.runs.folder import Run
 from tests.cards import write_card
+from tests.repetition import first_fast
 from tests.weights.hub_server import TOKEN, hub_server
 
 pytest.importorskip("huggingface_hub")
@@ -127,7 +128,10 @@ def test_what_comes_back_answers_alike_and_needs_no_connection_from_then_on(sess
 
 
 @pytest.mark.parametrize(
-    "words", [["hf://me/digits", "digits"], ["lenet5", "digits", "--weights", "hf://me/digits"]]
+    "words",
+    first_fast(
+        1, [["hf://me/digits", "digits"], ["lenet5", "digits", "--weights", "hf://me/digits"]]
+    ),
 )
 def test_its_weights_are_evaluated(session, words):
     own = json.loads((session.run / "test.json").read_text())["top1"]
@@ -135,6 +139,7 @@ def test_its_weights_are_evaluated(session, words):
     assert found["top1"] == pytest.approx(own, abs=0.05)  # of all images, those of training, too
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_named(session):
     refused = session.command("predict", "hf://me/digits@old", *PHOTOS, code=2)
     assert "me/digits has no revision 'old'." in refused.stderr
