@@ -333,8 +333,9 @@ def _problems_of_rules(card: Card) -> list[str]:
         "has both costs and an operating point" * (point is not None and costs is not None),
         "abstains by energy, which needs logits" * (is_energy and card.output == "probabilities"),
     ]
-    if card.task == "multi-label" and (point or costs or abstention or sets):
-        found.append("has rules for single classes, and task='multi-label'")
+    is_of_classes = card.task in ("single-label", "ordinal")
+    if not is_of_classes and (point or costs or abstention or sets):
+        found.append(f"has rules for single classes, and task={card.task!r}")
     return found
 
 

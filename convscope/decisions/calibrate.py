@@ -115,6 +115,7 @@ def calibrate(
     """
     folder = as_run(run)
     card = folder.read_card()
+    refuse_objects(card)
     if card.output == "probabilities":
         raise RequestError(
             f"The network of {folder.path} returns probabilities, and a temperature is for logits."
@@ -170,6 +171,15 @@ def restore_card(run: ModelLike, *, temperature: bool = True) -> None:
     folder = as_run(run)
     card = folder.read_card()
     keep(folder, card.of_training if temperature else card.without_rules)
+
+
+def refuse_objects(card: Card) -> None:
+    """Raise RequestError for a network that finds objects in images."""
+    if card.task == "detection":
+        raise RequestError(
+            "The network finds objects in images; what is chosen here is for networks that "
+            "classify whole images."
+        )
 
 
 def keep(run: Run, card: Card) -> None:

@@ -14,7 +14,7 @@ from convscope.data.dataset import Split
 from convscope.data.loading import ProgressCallback
 from convscope.data.source import DataLike
 from convscope.decision_rules import CertaintyName, SetMethod
-from convscope.decisions.calibrate import keep
+from convscope.decisions.calibrate import keep, refuse_objects
 from convscope.decisions.choice import Choice, chosen_card, describe
 from convscope.decisions.costs import CostsLike
 from convscope.decisions.figures import RuleFigures, figures_of
@@ -138,6 +138,7 @@ def decide(
     )
     folder = as_run(run)
     card = folder.read_card()
+    refuse_objects(card)
     choice.check(card)
     on_split = partial(
         evaluate,

@@ -148,18 +148,33 @@ class EvaluationResult:
 
     def _rules(self) -> list[tuple[str, str]]:
         """What the rules of the card do: how many images are answered, what sets cover."""
-        answers, groups = self.outputs.answers, numbered(self.groups)
+        figures = self.rules
         lines: list[tuple[str, str]] = []
+        if "answered" in figures:
+            lines.append(("answered", _percent(figures["answered"])))
+            lines.append(("of these", f"{_percent(figures['answered_top1'])} right"))
+        if "set_coverage" in figures:
+            lines.append(("sets", f"{_percent(figures['set_coverage'])} have the true class"))
+            lines.append(("size", f"{figures['set_size']} classes in a set, the mean"))
+        return lines
+
+    @cached_property
+    def rules(self) -> dict[str, Figure]:
+        """What the rules of the card do: `answered`, the share of images that are, and
+        `answered_top1`, of these the share that is right; `set_coverage`, the share of prediction
+        sets with the true class, and `set_size`, their mean size. Empty without such rules.
+        """
+        answers, groups = self.outputs.answers, numbered(self.groups)
+        found: dict[str, Figure] = {}
         if (sure := answers.is_sure) is not None:
-            right = share(self.outputs.is_correct[sure], None if groups is None else groups[sure])
-            lines.append(("answered", f"{_percent(share(sure, groups))}"))
-            lines.append(("of these", f"{_percent(right)} right"))
+            right = self.outputs.is_correct[sure]
+            found["answered"] = share(sure, groups)
+            found["answered_top1"] = share(right, None if groups is None else groups[sure])
         if (sets := answers.sets) is not None:
             own = np.take_along_axis(sets, self.labels[:, None], 1)[:, 0]
-            size = mean(sets.sum(1).astype(np.float64), groups)
-            lines.append(("sets", f"{_percent(share(own, groups))} have the true class"))
-            lines.append(("size", f"{size} classes in a set, the mean"))
-        return lines
+            found["set_coverage"] = share(own, groups)
+            found["set_size"] = mean(sets.sum(1).astype(np.float64), groups)
+        return found
 
     def published_table(self) -> Rows:
         """A header and a row for each figure that papers state, the own errors first."""
@@ -196,6 +211,7 @@ class EvaluationResult:
         where there are such, and `p_<class>` for each class; of more than 100 classes the five most
         probable, `top_2` and `p_2` ...
 
+        By the rules of the card there are `answered`, whether the network is sure, and `set`.
         Where an image may have several labels, `label` and `predicted` list them with semicolons,
         and `probability` is that of the least sure answer; of grades there is `expected_grade`, as
         `Prediction` has it. Of boxes: the classes of the objects and of the boxes found, whether
@@ -225,7 +241,8 @@ class EvaluationResult:
         told = {"run": self.model, "data": self.data, **protocol}
         stated = [one.to_dict() for one in self.published]
         published = {"published": stated} if stated else {}
-        return {**told, **known, **measured, **intervals, **published}
+        rules = {name: figure.to_dict() for name, figure in self.rules.items()}
+        return {**told, **known, **measured, **intervals, **rules, **published}
 
     def write_csv(self, path: str | Path) -> None:
         """Write `per_image` to a file. Raises WorkError if it cannot be written.
@@ -268,6 +285,11 @@ class EvaluationResult:
             **({"split": self.split} if self.split else {}),
             **({} if self.groups is None else {"group": self.groups[index]}),
         }
+        answers = outputs.answers
+        if answers.is_sure is not None:
+            row["answered"] = bool(answers.is_sure[index])
+        if answers.sets is not None:
+            row["set"] = "; ".join(classes[k] for k in np.flatnonzero(answers.sets[index]))
         if isinstance(self.metrics, Metrics) and self.metrics.is_ordinal:
             row["expected_grade"] = expected_grade(shares)
         if len(classes) <= _ALL_PROBABILITIES:

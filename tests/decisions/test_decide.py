@@ -147,6 +147,27 @@ def test_every_way_of_answering_follows_the_card(run, images, tmp_path, rules):
     assert '"answers": 0' in json.dumps(parity)
 
 
+def test_evaluate_says_what_rules_do(run, tmp_path):
+    plain = convscope.evaluate(run)
+    assert plain.rules == {}
+    convscope.decide(run, coverage=0.8)
+    convscope.decide(run, conformal=0.9)
+    found = convscope.evaluate(run, csv=tmp_path / "images.csv")
+    sure = found.outputs.answers.is_sure
+    said = found.to_dict()
+    assert said["answered"]["value"] == sure.mean()
+    assert said["answered_top1"]["value"] == found.outputs.is_correct[sure].mean()
+    rows = found.per_image
+    assert said["set_coverage"]["value"] == np.mean(
+        [row["label"] in row["set"].split("; ") for row in rows]
+    )
+    assert said["set_size"]["value"] == np.mean([len(row["set"].split("; ")) for row in rows])
+    assert [row["answered"] for row in rows] == sure.tolist()
+    assert "answered" in str(found)
+    assert "have the true class" in str(found)
+    assert (tmp_path / "images.csv").read_text().splitlines()[0].count("answered,set") == 1
+
+
 def test_an_export_of_before_is_not_used(run, images):
     convscope.export(run, engine="onnxruntime", threads=1)
     convscope.decide(run, positive="8", threshold=0.9)

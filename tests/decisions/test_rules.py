@@ -13,6 +13,7 @@ from convscope.conversion.image_graph import image_graph
 from convscope.conversion.parity import _is_other
 from convscope.decision_rules import Abstention, OperatingPoint, PredictionSets
 from convscope.decisions.abstention import choose_certainty
+from convscope.decisions.calibrate import refuse_objects
 from convscope.decisions.conformal import fit_sets
 from convscope.decisions.costs import parse_costs
 from convscope.decisions.operating_point import Wish, choose_threshold
@@ -272,3 +273,11 @@ def test_a_card_with_rules_is_read_as_it_was_written(rule):
     assert Card.from_json(of.to_json()) == of
     assert of.of_training == card()
     assert of.without_rules == replace(card(), temperature=of.temperature)
+
+
+def test_networks_that_find_objects_are_refused():
+    with pytest.raises(RequestError, match="finds objects"):
+        refuse_objects(replace(card(), task="detection"))
+    with pytest.raises(RequestError, match="rules for single classes"):
+        card(task="detection", costs=COSTS)
+    refuse_objects(card())
