@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from convscope.interventions.api import intervene_on_data as intervene_on_data
     from convscope.levels.api import hierarchy as hierarchy
     from convscope.map_similarity.api import redundancy as redundancy
+    from convscope.perturbations.api import robustness as robustness
     from convscope.pruning.api import prune as prune
     from convscope.reports.history import history as history
     from convscope.reports.write import report as report
@@ -102,6 +103,7 @@ _HOME = {
     "restore_card": "convscope.decisions.calibrate",
     "report": "convscope.reports.write",
     "resume": "convscope.training.api",
+    "robustness": "convscope.perturbations.api",
     "show_augmented": "convscope.training.augmentation_sheet",
     "study": "convscope.studies.api",
     "summary": "convscope.summaries.api",
@@ -151,6 +153,7 @@ __all__ = [
     "report",
     "restore_card",
     "resume",
+    "robustness",
     "show_augmented",
     "study",
     "summary",

@@ -45,7 +45,7 @@ LAYERS = (
     ("attribution", "checks", "map_similarity", "interventions"),
     ("levels", "decisions"),
     ("training",),  # a validation is an evaluation, and a training ends with a report
-    ("comparison", "lessons", "studies", "pruning"),
+    ("comparison", "perturbations", "lessons", "studies", "pruning"),
     ("webapp", "serving"),
     ("cli",),
 )

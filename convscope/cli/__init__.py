@@ -36,6 +36,7 @@ COMMANDS = {
     "calibrate": "Fit a temperature, so that a network's probabilities mean what they say.",
     "decide": "Choose what a network answers: from which probability on, by costs, or not at all.",
     "compare": "Compare trained runs: settings, figures with intervals, paired tests, costs.",
+    "robustness": "Measure a trained network on corrupted, shifted, turned and scaled images.",
     "predict": "Classify images with a trained network.",
     "summary": "Print a network's layers, shapes and parameters as the lecture's table.",
     "explain": "Show the exact arithmetic behind one unit of a network for an image.",

@@ -7,6 +7,7 @@ COMMANDS = {
     "evaluate": "val test eval validate validation score assess measure",
     "calibrate": "calibration temperature temperature_scaling recalibrate",
     "decide": "decision threshold thresholds operating_point abstain conformal costs",
+    "robustness": "robust corruptions corrupt stress mce imagenet_c",
     "compare": "diff versus vs benchmark_runs mcnemar",
     "tune": "sweep search hpo optimize optimise autotune hyperopt",
     "check": "lint clean dedup deduplicate audit doctor qa inspect_data",

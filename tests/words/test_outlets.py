@@ -77,6 +77,7 @@ CASES = {
     "calibrate": ["{run}", "{data}"],
     "decide": ["{run}", "{data}", "--conformal", "0.5"],
     "compare": ["{run}", "{run}"],  # refused
+    "robustness": ["{run}", "{data}", "--corruptions", "fog", "--max-images", "4"],
     "export": ["{run}", "-o", "{out}.exported"],
     "predict": ["{run}", "{data}"],
     "check": ["{data}", "--html", "{out}.html"],

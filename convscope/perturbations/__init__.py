@@ -1,0 +1,1 @@
+"""What changed images do to a trained network: corruptions, shifts, flips, turns, scales."""
