@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from convscope.training.lr_finder import lr_find as lr_find
     from convscope.training.tuning.api import tune as tune
     from convscope.webapp.lab import lab as lab
+    from convscope.webapp.page_file.api import save_lab as save_lab
     from convscope.weights import create_model as create_model
     from convscope.weights import load_weights as load_weights
     from convscope.zoo import list_models as list_models
@@ -104,6 +105,7 @@ _HOME = {
     "report": "convscope.reports.write",
     "resume": "convscope.training.api",
     "robustness": "convscope.perturbations.api",
+    "save_lab": "convscope.webapp.page_file.api",
     "show_augmented": "convscope.training.augmentation_sheet",
     "study": "convscope.studies.api",
     "summary": "convscope.summaries.api",
@@ -154,6 +156,7 @@ __all__ = [
     "restore_card",
     "resume",
     "robustness",
+    "save_lab",
     "show_augmented",
     "study",
     "summary",

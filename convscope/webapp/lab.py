@@ -67,6 +67,8 @@ def lab(
     image: str | Path | Sequence[str | Path] = (),
     weights: str | None = None,
     pretrained: bool = False,
+    in_channels: int | None = None,
+    input_size: int | None = None,
     class_names: ClassNamesLike | None = None,
     mean: PerChannel | None = None,
     std: PerChannel | None = None,
@@ -88,6 +90,9 @@ def lab(
         image: files to start with; by default a few samples.
         weights: pretrained weights for named networks, as in `train`.
         pretrained: whether named networks have their published weights.
+        in_channels: input channels of networks that are named, 1 or 3; by default their own.
+        input_size: side of the square that images are brought to, in pixels; by default the
+            network's own, or the first usual size that it takes.
         class_names, mean, std: as in `evaluate`, for networks or weights that say nothing of their
             classes and images.
         trust: whether the runs among `networks` may import the code of their own that they
@@ -111,6 +116,8 @@ def lab(
         images=images,
         weights=weights,
         pretrained=pretrained,
+        in_channels=in_channels,
+        input_size=input_size,
         class_names=class_names,
         mean=mean,
         std=std,
@@ -131,6 +138,8 @@ def make_server(
     images: Sequence[str | Path],
     weights: str | None,
     pretrained: bool = False,
+    in_channels: int | None = None,
+    input_size: int | None = None,
     class_names: ClassNamesLike | None = None,
     mean: PerChannel | None = None,
     std: PerChannel | None = None,
@@ -152,6 +161,8 @@ def make_server(
         opened,
         weights=weights,
         pretrained=pretrained,
+        in_channels=in_channels,
+        input_size=input_size,
         class_names=class_names,
         settings=InputSettings(mean=mean, std=std),
         trust=trust,

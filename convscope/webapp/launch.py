@@ -11,6 +11,7 @@ from pathlib import Path
 from torch import nn
 
 from convscope.data.samples import sample_images
+from convscope.data.walk import is_image_path
 from convscope.errors import RequestError
 from convscope.http_server.listening import (
     ANY_HOSTS,
@@ -35,6 +36,8 @@ def fill(
     *,
     weights: str | None = None,
     pretrained: bool = False,
+    in_channels: int | None = None,
+    input_size: int | None = None,
     class_names: ClassNamesLike | None = None,
     settings: InputSettings | None = None,
     trust: bool = False,
@@ -45,6 +48,8 @@ def fill(
             subject,
             weights=weights,
             pretrained=pretrained,
+            in_channels=in_channels,
+            input_size=input_size,
             class_names=class_names,
             settings=settings,
             consent=Consent(trust=trust),
@@ -54,6 +59,12 @@ def fill(
         if not images:
             for title, pixels in sample_images(model.card):
                 store.add(model, title, pixels)
+
+
+def apart(words: Sequence[str], images: Sequence[Path]) -> tuple[list[str], list[Path]]:
+    """The networks among what was named, and the images: those files that are images, and more."""
+    named = [word for word in words if is_image_path(Path(word))]
+    return [word for word in words if word not in named], [*map(Path, named), *images]
 
 
 def require_extra() -> None:

@@ -25,6 +25,7 @@ from convscope.webapp.api.exercises import add_exercises
 from convscope.webapp.api.inspect import add_inspect, takes_file
 from convscope.webapp.api.learned import add_learned
 from convscope.webapp.api.lessons import add_lessons
+from convscope.webapp.api.page_file import add_page_file
 from convscope.webapp.api.responses import JSONResponse
 from convscope.webapp.api.runs import add_runs
 from convscope.webapp.api.why import add_why
@@ -114,6 +115,7 @@ def make_app(
     add_inspect(app, store)
     add_learned(app, store, subjects, computations)
     add_computations(app, computations)
+    add_page_file(app, store, computations)
     add_why(app, store, computations)
     add_changes(app, store, computations)
     add_runs(app, jobs, store)

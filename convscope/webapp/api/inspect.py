@@ -1,20 +1,23 @@
 """The routes of the screens Network, Maps and Unit: networks, images, maps, units."""
 
-import io
 import re
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from numpy.typing import NDArray
-from PIL import Image
 
 from convscope.errors import RequestError
 from convscope.webapp.api.responses import KEEP, Binary, Name, Png, binary, parse_integers
+from convscope.webapp.inspect.answers import (
+    image_to_dict,
+    image_to_png,
+    network_to_dict,
+    networks_to_dict,
+    scores_to_dict,
+)
 from convscope.webapp.inspect.contact_sheet import contact_sheet
-from convscope.webapp.inspect.maps import filter_weights, rank_maps, thumbnails, volume_of
-from convscope.webapp.inspect.store import LoadedModel, ModelStore, RecordedImage
+from convscope.webapp.inspect.maps import filter_weights, thumbnails, volume_of
+from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.inspect.what_if import what_if
 
 _API = "/api/networks/{net}"
@@ -43,23 +46,12 @@ def _add_networks(app: FastAPI, store: ModelStore) -> None:
     @app.get("/api/networks")
     def networks() -> dict[str, Any]:
         """The networks that are open."""
-        models = [{"id": model.id, "title": model.title} for model in store.models.values()]
-        return {"networks": models, "first": models[0]["id"] if models else None}
+        return networks_to_dict(store.models.values())
 
     @app.get(_API)
     def network(net: Name) -> dict[str, Any]:
         """One network: its card, its images, and its layers as rows."""
-        model = store.model(net)
-        return {
-            "id": model.id,
-            "title": model.title,
-            "warning": model.warning,
-            "classes": model.card.classes,
-            "channels": model.card.in_channels,
-            "size": model.card.input_size,
-            "images": _image_list(model),
-            "rows": [row.to_dict() for row in model.rows],
-        }
+        return network_to_dict(store.model(net))
 
 
 def _add_images(app: FastAPI, store: ModelStore) -> None:
@@ -68,42 +60,24 @@ def _add_images(app: FastAPI, store: ModelStore) -> None:
         """Show the network an image, a file's bytes: at most 32 MB, and 100 million pixels."""
         model = store.model(net)
         recorded = await run_in_threadpool(store.add, model, title[:80], await request.body())
-        return _details(model, recorded)
+        return image_to_dict(model, recorded)
 
     @app.get(_IMAGE)
     def image(net: Name, image: str) -> dict[str, Any]:
         """What the network predicts for an image."""
         model = store.model(net)
-        return _details(model, model.image(image))
+        return image_to_dict(model, model.image(image))
 
     @app.get(_IMAGE + "/image.png", response_class=Png)
     def image_png(net: Name, image: str) -> Response:
         """The image as the network sees it, before its bytes are normalized."""
-        pixels = store.model(net).image(image).pixels
-        file = io.BytesIO()
-        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
-        return Png(file.getvalue(), headers=KEEP)
+        return Png(image_to_png(store.model(net).image(image)), headers=KEEP)
 
     @app.get(_IMAGE + "/pixels/{y},{x}")
     def pixel(net: Name, image: str, y: int, x: int) -> dict[str, Any]:
         """A pixel's bytes and the input values: (byte / 255 - mean) / std."""
         model = store.model(net)
         return model.pixel(model.image(image), y, x)
-
-
-def _details(model: LoadedModel, image: RecordedImage) -> dict[str, Any]:
-    return {
-        "id": image.id,
-        "title": image.title,
-        "predictions": model.predictions(image),
-        "expected_grade": model.expected_grade(image),
-        "images": _image_list(model),
-        "note": "",
-    }
-
-
-def _image_list(model: LoadedModel) -> list[dict[str, str]]:
-    return [{"id": image.id, "title": image.title} for image in model.images]
 
 
 def _add_volumes(app: FastAPI, store: ModelStore) -> None:
@@ -126,12 +100,7 @@ def _add_volumes(app: FastAPI, store: ModelStore) -> None:
     def scores(net: Name, image: str, row: Name, rank: str = "strongest") -> dict[str, Any]:
         """The maps of a row ranked: strongest, distance_from_mean, importance, correlated."""
         model = store.model(net)
-        recorded, layer = model.image(image), model.row(row)
-
-        def mean() -> tuple[NDArray[np.float32] | None, str]:
-            return model.mean_volume(recorded, layer)
-
-        return rank_maps(rank, recorded.recording, layer, model.net, mean).to_dict()
+        return scores_to_dict(model, model.image(image), row, rank)
 
     @app.get(_IMAGE + "/filters/{row}/{index}")
     def filters(net: Name, image: str, row: Name, index: int) -> dict[str, Any]:  # noqa: ARG001

@@ -212,6 +212,8 @@ class ModelStore:
         *,
         weights: str | None = None,
         pretrained: bool = False,
+        in_channels: int | None = None,
+        input_size: int | None = None,
         class_names: ClassNamesLike | None = None,
         settings: InputSettings | None = None,
         consent: Consent = NO_CONSENT,
@@ -221,6 +223,8 @@ class ModelStore:
         opened = open_model(
             subject,
             weights=source,
+            in_channels=in_channels,
+            input_size=input_size,
             settings=settings,
             class_names=None if class_names is None else parse_class_names(class_names),
             consent=consent,

@@ -5,6 +5,9 @@
 
 /** @import { Face, Filters, LabImage, Network, Pixel, Ranking, Unit, Variation, Volume } from "./types.js" */
 
+import { query, path as pathNow, replace } from "./place.js";
+import { answerTo } from "./source.js";
+
 const MOST = 64 * 2 ** 20; // bytes of answers that are kept
 /** @type {Map<string, {promise: Promise<any>, bytes: number}>} */
 const kept = new Map();
@@ -27,7 +30,7 @@ export class Refused extends Error {
 
 /** The token comes once, in the opened address; it leaves the shown address and stays with this browser. */
 function readToken() {
-  const asked = new URLSearchParams(location.search);
+  const asked = new URLSearchParams(query());
   const given = asked.get("token");
   try {
     if (given === null) return localStorage.getItem("token") ?? "";
@@ -35,12 +38,12 @@ function readToken() {
   } catch {
     // A browser without storage loses the token when the page is loaded again.
   }
-  const query = location.search
+  const rest = query()
     .slice(1)
     .split("&")
     .filter((pair) => !pair.startsWith("token="))
     .join("&");
-  if (given !== null) history.replaceState(null, "", location.pathname + (query ? `?${query}` : ""));
+  if (given !== null) replace(pathNow() + (rest ? `?${rest}` : ""));
   return given ?? "";
 }
 
@@ -58,7 +61,7 @@ export async function ask(path, options = {}) {
   };
   let answer;
   try {
-    answer = await fetch(`/api${path}`, { ...options, headers });
+    answer = await answerTo(path, { ...options, headers });
   } catch (error) {
     if (superseded(error)) throw error;
     throw new Refused("The lab has stopped. Start it again with `convscope lab`; this page will then continue.", 0);

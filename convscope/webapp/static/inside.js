@@ -5,11 +5,12 @@
 import { faces, labImage, network, networks, imageAddress } from "./api.js";
 import { el, entitle, part } from "./element.js";
 import { replaceChildren } from "./focus.js";
+import { another, isLive, waysOn, whyScreen } from "./live.js";
 import { networkScreen, strip } from "./look.js";
 import { imagePane } from "./picture.js";
+import { replace } from "./place.js";
 import { address, go, read } from "./state.js";
 import { placeName, toEnd, trailBar, whyName } from "./trail.js";
-import { another } from "./upload.js";
 
 /** @type {Network | null} */
 let current = null;
@@ -57,16 +58,17 @@ export async function show(stage, late) {
 }
 
 /** Ways on from an address that leads nowhere. */
-export function elsewhere(image = true) {
+export async function elsewhere(image = true) {
   return el(
     "div",
     { class: "row" },
+    ...(await waysOn()),
     el(
       "button",
       { class: "pill", onclick: () => go({ image: "", layer: "", place: null, trail: [], beside: "", why: null }) },
       "Back to the network",
     ),
-    image && current
+    isLive && image && current
       ? el("button", { class: "pill main", onclick: () => current && another(current) }, "Another image")
       : null,
   );
@@ -74,7 +76,7 @@ export function elsewhere(image = true) {
 
 /** Put what was left out into the address, without an entry in the history. @param {Partial<State>} change */
 function correct(change) {
-  history.replaceState(null, "", address(change));
+  replace(address(change));
   return read();
 }
 
@@ -110,11 +112,14 @@ async function screenOf(net, image, state) {
   );
   if (!state.place) leave();
   if (state.layer && !net.byName.has(state.layer))
-    return [el("p", { class: "note" }, `There is no layer called ${state.layer} in ${net.title}.`), elsewhere(false)];
+    return [
+      el("p", { class: "note" }, `There is no layer called ${state.layer} in ${net.title}.`),
+      await elsewhere(false),
+    ];
   if (!state.layer && state.why) {
-    const screen = await import("./why/screen.js");
+    const screen = await whyScreen(net, image, state.why);
     leave = screen.stop;
-    return screen.whyScreen(net, image, state.why);
+    return screen.nodes;
   }
   if (!state.layer) return networkScreen(net, state, drawn, front);
   if (!state.place) return (await import("./maps.js")).mapsScreen(net, image, state);

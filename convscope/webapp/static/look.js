@@ -5,6 +5,7 @@
 
 import { contactSheet } from "./api.js";
 import { el, write } from "./element.js";
+import { isLive, sendButton } from "./live.js";
 import { count } from "./numbers.js";
 import { drawing } from "./network.js";
 import { go } from "./state.js";
@@ -100,7 +101,7 @@ export function networkScreen(net, state, small, front) {
       "div",
       { class: "row spread" },
       el("div", {}, el("h2", {}, net.title), el("p", { class: "lead" }, lead)),
-      el("div", { class: "row" }, fold, maps),
+      el("div", { class: "row" }, fold, isLive ? maps : null, sendButton(net)),
     ),
     el("div", { class: "card canvas" }, view.node, failure),
     table(net, state, collapse),

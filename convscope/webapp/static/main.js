@@ -7,21 +7,10 @@ import { readPalette } from "./color.js";
 import { el, entitle, messageOf, part } from "./element.js";
 import { replaceChildren } from "./focus.js";
 import * as inside from "./inside.js";
+import { listen } from "./live.js";
+import { href, path, query } from "./place.js";
+import { SCREENS } from "./screens.js";
 import { go, redraw, travel } from "./state.js";
-import { listen } from "./upload.js";
-
-/**
- * The first part of the address, the name on its tab, and its screen.
- * @type {Record<string, [string, () => Screen | Promise<Screen>]>}
- */
-const SCREENS = {
-  look: ["Look inside", () => inside],
-  learned: ["What it learned", () => import("./learned/screen.js")],
-  results: ["Results", () => import("./results/screen.js")],
-  train: ["Train", () => import("./training/screen.js")],
-  compare: ["Compare", () => import("./compare/screen.js")],
-  learn: ["Learn", () => import("./lessons/screen.js")],
-};
 
 /** @type {Screen | null} */
 let open = null;
@@ -30,7 +19,10 @@ let turn = 0; // of drawing: an older one that comes late draws nothing
 const left = {};
 
 /** The part of the address that names the screen. */
-const named = () => (location.pathname.split("/")[1] in SCREENS ? location.pathname.split("/")[1] : "look");
+function named() {
+  const [, first] = path().split("/");
+  return first in SCREENS ? first : "look";
+}
 
 async function draw() {
   const mine = ++turn;
@@ -50,7 +42,7 @@ async function draw() {
     } finally {
       clearTimeout(wait);
     }
-    left[name] = location.pathname + location.search;
+    left[name] = path() + query();
     document.getElementById("lost")?.remove();
   } catch (error) {
     if (!late() && !superseded(error)) report(error, late);
@@ -76,7 +68,8 @@ function report(error, late) {
   replaceChildren(stage, el("p", { class: "note", role: "alert", id: lost ? "lost" : null }, messageOf(error)));
   stage.removeAttribute("aria-busy");
   if (lost) setTimeout(() => late() || redraw(), 2000);
-  else if (status === 404 && named() === "look" && location.pathname.split("/")[3]) stage.append(inside.elsewhere());
+  else if (status === 404 && named() === "look" && path().split("/")[3])
+    inside.elsewhere().then((ways) => late() || stage.append(ways));
 }
 
 /**
@@ -90,11 +83,7 @@ async function bar(name, screen, late) {
   replaceChildren(
     part("bar"),
     el("h1", {}, "conv", el("span", {}, "scope")),
-    el(
-      "nav",
-      { class: "tabs", "aria-label": "Screens" },
-      ...Object.entries(SCREENS).map(([id, [title]]) => tab(id, title, id === name)),
-    ),
+    ...tabs(name),
     el(
       "div",
       { class: "end" },
@@ -106,6 +95,14 @@ async function bar(name, screen, late) {
       ),
     ),
   );
+}
+
+/** The screens; nothing where there is one. @param {string} name */
+function tabs(name) {
+  const all = Object.entries(SCREENS);
+  if (all.length < 2) return [];
+  const links = all.map(([id, [title]]) => tab(id, title, id === name));
+  return [el("nav", { class: "tabs", "aria-label": "Screens" }, ...links)];
 }
 
 /**
@@ -120,7 +117,7 @@ function tab(id, title, current) {
     if (current && id === "look") go({ layer: "", place: null, trail: [], why: null });
     else travel(to);
   };
-  return el("a", { class: "quiet", href: to, "aria-current": current ? "page" : null, onclick: act }, title);
+  return el("a", { class: "quiet", href: href(to), "aria-current": current ? "page" : null, onclick: act }, title);
 }
 
 /** @param {string} name */

@@ -42,17 +42,19 @@ export function mapCard(scene, c, score) {
   const shown = vector
     ? views.map((v) => el("span", { class: "one", style: cell(v.data[0], peak) }, fixed(v.data[0], 2)))
     : views.map((v) => el("span", { class: "view" }, picture(v.data, v.height, v.width, peak)));
-  const ranked = score === null ? "" : `, ${QUESTIONS[rank].unit} ${whole(score)}`;
   const said = score === null || vector ? null : el("data", { title: whole(score) }, QUESTIONS[rank].say(score));
+  // what is seen on the card comes first, in its order
+  const seen = vector ? [...views.map((v) => fixed(v.data[0], 2)), name] : [name, said?.textContent];
+  const ranked = score === null ? "" : `, ${QUESTIONS[rank].unit} ${whole(score)}`;
   return el(
     "button",
     {
       class: "map",
       onclick: pick,
       title: "Open the unit that you point at",
-      "aria-label": `${name}${ranked}. Open its strongest unit.`,
+      "aria-label": `${seen.filter(Boolean).join(" ")}${ranked}. Open its strongest unit.`,
     },
-    el("span", { class: "views" }, ...shown),
+    el("span", { class: "views" }, ...shown.flatMap((view) => [view, " "])),
     filterHolder(scene, c),
     el(
       "span",
@@ -62,6 +64,7 @@ export function mapCard(scene, c, score) {
         { title: name, style: { overflow: "hidden", "text-overflow": "ellipsis", "white-space": "nowrap" } },
         name,
       ),
+      " ",
       said,
     ),
   );

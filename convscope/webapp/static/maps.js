@@ -5,9 +5,10 @@
 /** @import { Planes } from "./planes.js" */
 
 import { scores } from "./api.js";
-import { el, styles } from "./element.js";
+import { el } from "./element.js";
 import { replaceChildren } from "./focus.js";
 import { mapCard } from "./map_card.js";
+import { belowMaps, isLive, twins } from "./live.js";
 import { QUESTIONS, namesClasses, sentence, titleOf } from "./maps_text.js";
 import { count, several } from "./numbers.js";
 import { legend, number, planes } from "./planes.js";
@@ -37,8 +38,7 @@ export async function mapsScreen(net, image, state) {
   ];
   await show(scene, legends, body);
   if (row.op === "image") return [head, legends, body];
-  const { layerPanel } = await import("./learned/panel.js");
-  return [head, questions(rank), legends, body, layerPanel(net, row), await inversion(net, image, row)];
+  return [head, questions(rank), legends, body, ...(await belowMaps(net, image, row))];
 }
 
 /**
@@ -48,8 +48,7 @@ export async function mapsScreen(net, image, state) {
 async function pick(net, image, row, rank) {
   const found = await scores(net.id, image.id, row.name, rank);
   if (rank !== "correlated") return found;
-  const { twinsOf } = await import("./learned/twins.js");
-  return { ...found, ...(await twinsOf(net, row)) };
+  return { ...found, ...(await twins(net, row)) };
 }
 
 const ON_ONE_IMAGE =
@@ -67,12 +66,6 @@ function toRedundancy(net) {
       travel(href);
     },
   };
-}
-
-/** What the layer still knows of the image. @param {Network} net @param {LabImage} image @param {Row} row */
-async function inversion(net, image, row) {
-  const [{ invertedLayer }] = await Promise.all([import("./why/pictures.js"), styles("why.css")]);
-  return invertedLayer(net, image, row);
 }
 
 /** @param {string} text */
@@ -221,7 +214,7 @@ function foot({ net, rank, picked, row }, { alive, shown, vector, again }) {
     return el(
       "div",
       { class: "row" },
-      el("a", { class: "pill", ...toRedundancy(net) }, "Twins and dead filters over the data set"),
+      isLive ? el("a", { class: "pill", ...toRedundancy(net) }, "Twins and dead filters over the data set") : null,
     );
   const first = vector ? FIRST.units : FIRST.maps;
   const hidden = alive.length - shown.length;

@@ -99,7 +99,7 @@ export function matrix(scene, part, kind, wide) {
       {
         ...shown,
         tabindex: k === first ? 0 : -1,
-        "aria-label": `${spotName(scene.net, spot)}, ${reading(unit, part, k)}. Follow.`,
+        "aria-label": `${spotName(scene.net, spot)}, ${reading(unit, part, k)}. Follow ${text}.`,
         onclick: () => back(scene, spot),
       },
       text,

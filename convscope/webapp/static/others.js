@@ -93,12 +93,18 @@ function listedRow(scene, term, layout) {
     ? figures(
         term.value,
         peaks.patch,
-        { "aria-label": `${name}, ${said}. Follow.`, onclick: () => back(scene, place) },
+        {
+          "aria-label": `${name}, ${said}. Follow ${inCell(term.value, peaks.patch)}.`,
+          onclick: () => back(scene, place),
+        },
         "button",
       )
     : figures(term.value, peaks.patch);
   const goes = other
-    ? { "aria-label": `${term.weight_location}, ${whole(term.weight)}. Follow.`, onclick: () => back(scene, other) }
+    ? {
+        "aria-label": `${term.weight_location}, ${whole(term.weight)}. Follow ${inCell(term.weight, peaks.filter)}.`,
+        onclick: () => back(scene, other),
+      }
     : {};
   const weight = layout.weighted
     ? [

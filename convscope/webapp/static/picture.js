@@ -4,9 +4,9 @@
 
 import { imageAddress, unit } from "./api.js";
 import { el, svg, write } from "./element.js";
+import { another, isLive } from "./live.js";
 import { fixed, percent, sides } from "./numbers.js";
 import { go, link } from "./state.js";
-import { another } from "./upload.js";
 import { visible } from "./words.js";
 
 /**
@@ -50,11 +50,17 @@ function make(net, image) {
         shown(net, id),
       ),
     ),
-    el(
-      "button",
-      { class: "add", title: "Choose a file, drop or paste one, draw, or use the camera", onclick: () => another(net) },
-      "Other…",
-    ),
+    isLive
+      ? el(
+          "button",
+          {
+            class: "add",
+            title: "Choose a file, drop or paste one, draw, or use the camera",
+            onclick: () => another(net),
+          },
+          "Other…",
+        )
+      : null,
   );
   const [said, more] = [
     answers(net, image),
@@ -86,7 +92,7 @@ function shown(net, id) {
 
 /** On to what the answer rests on. @param {Network} net @param {LabImage} image */
 function why(net, { predictions: [first] }) {
-  if (!first) return null;
+  if (!first || !isLive) return null;
   return el(
     "a",
     {

@@ -5,6 +5,7 @@
 
 import { picture } from "./color.js";
 import { el, say } from "./element.js";
+import { canSlide } from "./live.js";
 import { legend } from "./planes.js";
 import { count } from "./numbers.js";
 import { read, slideTo } from "./state.js";
@@ -109,7 +110,7 @@ function board(scene) {
       class: "board",
       tabindex: 0,
       role: "application",
-      "aria-label": `Map ${place.map} of ${row.name}. Arrow keys move the unit, space slides the filter.`,
+      "aria-label": `Map ${place.map} of ${row.name}. Arrow keys move the unit${canSlide(scene) ? ", space slides the filter" : ""}.`,
     },
     picture(map.data, high, wide, scene.board.peak, shown + 1),
     el("span", { class: "mark", style }),
@@ -137,7 +138,7 @@ function pressed(event, scene, to) {
     place.row * row.shape[2] + place.col + /** @type {Record<string, number>} */ ({ ".": 1, ",": -1 })[event.key];
   if (steps[event.key]) to(place.row + steps[event.key][0], place.col + steps[event.key][1]);
   else if (along >= 0) to(Math.floor(along / row.shape[2]), along % row.shape[2]);
-  else if (event.key === " ") toggle(scene);
+  else if (event.key === " " && canSlide(scene)) toggle(scene);
   else return;
   event.preventDefault();
 }
@@ -157,16 +158,18 @@ function controls(scene) {
   return el(
     "div",
     { class: "row" },
-    el(
-      "button",
-      {
-        class: "pill slide",
-        "aria-label": "Slide the filter, or pause",
-        "aria-pressed": String(Boolean(playing)),
-        onclick: () => toggle(scene),
-      },
-      playing ? "❚❚ Pause" : "▶ Slide the filter",
-    ),
+    canSlide(scene)
+      ? el(
+          "button",
+          {
+            class: "pill slide",
+            "aria-label": "Slide the filter, or pause",
+            "aria-pressed": String(Boolean(playing)),
+            onclick: () => toggle(scene),
+          },
+          playing ? "❚❚ Pause" : "▶ Slide the filter",
+        )
+      : null,
     el("span", { class: "caption" }, `${count(at)} of ${count(height * width)}`),
   );
 }

@@ -10,10 +10,12 @@
 
 /** @import { Position, State, WhyAsked } from "./types.js" */
 
+import * as here from "./place.js";
+
 /** @returns {State} */
 export function read() {
-  const [, , net = "", image = "", layer = "", map = "", at = ""] = location.pathname.split("/").map(plain);
-  const asked = new URLSearchParams(location.search);
+  const [, , net = "", image = "", layer = "", map = "", at = ""] = here.path().split("/").map(plain);
+  const asked = new URLSearchParams(here.query());
   const [row, col] = at.split(",").map(Number);
   return {
     net,
@@ -57,7 +59,7 @@ const whyText = (why) =>
 
 /** A list of the query, split before it is decoded: a name may hold the sign between two. @param {string} name */
 function list(name) {
-  const [, value = ""] = new RegExp(`[?&]${name}=([^&]*)`).exec(location.search) ?? [];
+  const [, value = ""] = new RegExp(`[?&]${name}=([^&]*)`).exec(here.query()) ?? [];
   return value.split("~").filter(Boolean).map(plain);
 }
 
@@ -107,8 +109,8 @@ export function redraw() {
  * @param {string} to @param {{replace?: boolean}} [how]
  */
 export function travel(to, { replace = false } = {}) {
-  if (replace) history.replaceState(null, "", to);
-  else if (to !== location.pathname + location.search) history.pushState(null, "", to);
+  if (replace) here.replace(to);
+  else if (to !== here.path() + here.query()) here.push(to);
   redraw();
 }
 
@@ -126,7 +128,7 @@ export function follow(place) {
 
 /** A link that goes there without loading the page again; a new tab remains possible. @param {Partial<State>} change */
 export const link = (change) => ({
-  href: address(change),
+  href: here.href(address(change)),
   onclick: (/** @type {MouseEvent} */ event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();

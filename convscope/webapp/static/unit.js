@@ -9,6 +9,7 @@ import { barcode } from "./barcode.js";
 import { el } from "./element.js";
 import { replaceChildren } from "./focus.js";
 import { channelRows, peaksOf } from "./ledger.js";
+import { belowUnit, isLive } from "./live.js";
 import { figure } from "./matrix.js";
 import { number, planes } from "./planes.js";
 import { count, decimalsFor, fixed, signed, whole } from "./numbers.js";
@@ -40,16 +41,7 @@ export async function unitScreen(net, image, state) {
   if (kept.of !== of) kept = { of, opened: -1, more: 0 };
   const scene = await sceneOf(net, image, row, place);
   goOn(scene);
-  const [{ changesPanel }, { unitPanel }] = await Promise.all([
-    import("./why/changes.js"),
-    import("./learned/panel.js"),
-  ]);
-  return [
-    heading(scene),
-    el("div", { class: "unit" }, ledger(scene), side(scene)),
-    ...(await changesPanel(scene)),
-    unitPanel(net, row, place),
-  ];
+  return [heading(scene), el("div", { class: "unit" }, ledger(scene), side(scene)), ...(await belowUnit(scene))];
 }
 
 /** @param {Row} row @param {Position} place */
@@ -231,8 +223,14 @@ function rest({ unit, decimals }, more) {
   return el(
     "div",
     { class: "total" },
-    el("button", { class: "pill unfold", "data-focus": "more", onclick: more }, others(unit, hidden)),
-    el("span", { class: "caption" }, `${bounded}show ${Math.min(hidden, channels ? MORE : 2 * MORE)} more`),
+    isLive
+      ? el("button", { class: "pill unfold", "data-focus": "more", onclick: more }, others(unit, hidden))
+      : el("span", {}, others(unit, hidden)),
+    el(
+      "span",
+      { class: "caption" },
+      bounded + (isLive ? `show ${Math.min(hidden, channels ? MORE : 2 * MORE)} more` : "together"),
+    ),
     el("data", { title: sum === null ? null : whole(sum) }, sum === null ? "" : figure(sum, decimals, signed)),
   );
 }

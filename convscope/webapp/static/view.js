@@ -116,7 +116,7 @@ function buttons(by) {
     { class: "zoom", role: "group", "aria-label": "Zoom" },
     button("-", "−", "Smaller", 1 / 1.5),
     button("+", "+", "Larger", 1.5),
-    button("0", "Fit", "The whole network", 0),
+    button("0", "Fit", "Fit the whole network", 0),
   );
 }
 

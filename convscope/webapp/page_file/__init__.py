@@ -1,0 +1,1 @@
+"""The lab's screens of one network as a file that needs no server."""

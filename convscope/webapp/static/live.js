@@ -1,0 +1,51 @@
+/**
+ * What needs the running lab: it computes, reads other images, knows the data set. A page that is a file has
+ * page_file/live.js in its place, and shows what it holds without these.
+ */
+
+/** @import { LabImage, Network, Row, WhyAsked } from "./types.js" */
+/** @import { Scene } from "./ledger.js" */
+
+import { styles } from "./element.js";
+
+export { sendButton } from "./send.js";
+export { another, listen } from "./upload.js";
+
+export const isLive = true;
+
+/** Why the network answers so. @param {Network} net @param {LabImage} image @param {WhyAsked} why */
+export async function whyScreen(net, image, why) {
+  const screen = await import("./why/screen.js");
+  return { stop: screen.stop, nodes: await screen.whyScreen(net, image, why) };
+}
+
+/** Below a unit: change it; what excites it. @param {Scene} scene @returns {Promise<Node[]>} */
+export async function belowUnit(scene) {
+  const [{ changesPanel }, { unitPanel }] = await Promise.all([
+    import("./why/changes.js"),
+    import("./learned/panel.js"),
+  ]);
+  return [...(await changesPanel(scene)), unitPanel(scene.net, scene.row, scene.place)];
+}
+
+/** Below the maps of a layer. @param {Network} net @param {LabImage} image @param {Row} row @returns {Promise<Node[]>} */
+export async function belowMaps(net, image, row) {
+  const [{ layerPanel }, { invertedLayer }] = await Promise.all([
+    import("./learned/panel.js"),
+    import("./why/pictures.js"),
+    styles("why.css"),
+  ]);
+  return [layerPanel(net, row), await invertedLayer(net, image, row)];
+}
+
+/** Twins over the data set, where they were compared. @param {Network} net @param {Row} row */
+export async function twins(net, row) {
+  const { twinsOf } = await import("./learned/twins.js");
+  return twinsOf(net, row);
+}
+
+/** Is every unit of this map here, so that the filter can slide over it? @param {Scene} _scene */
+export const canSlide = (_scene) => true;
+
+/** More ways on from an address that leads nowhere. @returns {Promise<Node[]>} */
+export const waysOn = async () => [];
