@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -31,7 +32,7 @@ from convscope.explanation.rules.precision import Settings
 from convscope.explanation.rules.quantized import requantized
 from convscope.explanation.saved.file import SavedPass, write_pass
 from convscope.explanation.trace import Trace, trace
-from convscope.recording import IMAGE, ForwardPass, Source
+from convscope.recording import IMAGE, ForwardPass, Operation, Source
 from convscope.terms import Decomposition, Extremum, Identity, Location, Terms, Unsupported
 from convscope.words import visible
 
@@ -235,6 +236,14 @@ class Recording:
         """
         self._check_unchanged()
         return Recording(replayed(self._forward_pass, changes), self.note, self._settings)
+
+    def followed_by(self, results: Sequence[tuple[Operation, Tensor]]) -> "Recording":
+        """The recording with operations after the network's own, each with its result."""
+        done = self._forward_pass
+        operations = (*done.operations, *(operation for operation, _ in results))
+        values = {**done.results, **{operation.name: value for operation, value in results}}
+        after = replace(done, operations=operations, results=values)
+        return Recording(after, self.note, self._settings)
 
     def gradients(self, name: str, at: int | Sequence[int] = ()) -> dict[str, Tensor]:
         """The gradient of the unit `at` of a result by each result before it, and by "image".

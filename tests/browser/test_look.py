@@ -303,7 +303,7 @@ def results(odd_network: Any) -> dict[str, Tensor]:
     found["cat"] = torch.cat([found["mul"], found["norm"]])
     found["cumsum"] = found["last"].cumsum(0)
     found["log"] = found["cumsum"].log()
-    found["answer"] = found["answer"].softmax(0)
+    found["softmax"] = found["answer"].softmax(0)
     return found
 
 
@@ -326,6 +326,7 @@ def results(odd_network: Any) -> dict[str, Tensor]:
             ("last", (1, 1, 1), r"20 × 3×3 = 180 products"),
             ("cumsum", (2, 1, 1), r"^3 values: the positive ones add up to"),
             ("answer", (3, 0, 0), r"For class 3. 3 products"),
+            ("softmax", (3, 0, 0), r"For class 3. softmax"),
         ],
     ),
 )

@@ -116,16 +116,17 @@ def test_a_unit_adds_up_as_python_explains_it(page: Any, file: File) -> None:
 
 
 def test_following_the_largest_product_ends_at_a_pixel(page: Any) -> None:
-    go(page, "fc/0/0,0")
+    go(page, "softmax/0/0,0")
     layers = [page.inner_text("#stage h2").split("[")[0]]
     while layers[-1] != "Pixel" and len(layers) < 9:
         before = page.inner_text("#stage h2")
         page.click(".follow")
         page.wait_for_function(
-            "(before) => document.querySelector('#stage h2').innerText !== before", arg=before
+            "(before) => (document.querySelector('#stage h2')?.innerText ?? before) !== before",
+            arg=before,
         )
         layers.append(re.split(r"[\[ ]", page.inner_text("#stage h2"))[0])
-    assert layers == ["fc", "pool", "conv", "Pixel"]
+    assert layers == ["softmax", "fc", "pool", "conv", "Pixel"]
 
 
 def test_a_unit_that_is_not_there_says_so_and_leads_to_one_that_is(page: Any, file: File) -> None:

@@ -113,7 +113,11 @@ def test_a_small_network_is_in_its_file_whole(page: str):
     [data] = re.findall(r'<script type="application/json" id="index">(.*?)</script>', page)
     index = json.loads(data)
     [units] = index["units"].values()
-    assert {row: sum(map(len, parts)) for row, parts in units.items()} == {"conv": 72, "fc": 3}
+    assert {row: sum(map(len, parts)) for row, parts in units.items()} == {
+        "conv": 72,
+        "fc": 3,
+        "softmax": 3,
+    }
 
 
 def test_names_are_no_markup_and_only_the_own_script_may_run(page: str):

@@ -83,7 +83,7 @@ def test_a_layer_is_found_by_the_name_that_the_page_was_sent(client):
     network = get(client, "/api/networks/{}", one["id"])
     assert len(network["classes"]) == 3
     image = network["images"][0]["id"]
-    assert len(network["rows"]) == 3
+    assert len(network["rows"]) == 4  # the image, the two layers, their softmax
     for row in network["rows"]:
         unit = get(
             client, "/api/networks/{}/images/{}/units/{}/0,0,0", one["id"], image, row["name"]

@@ -21,7 +21,6 @@ _softmax = partial(
     field="normalized_along",
     drawing="softmax",
     in_summary="activation",
-    on_page="merged",
 )
 _function = partial(Kind, rule="curve", field="elementwise")
 _plain = partial(Kind, field="elementwise")

@@ -28,6 +28,7 @@ def network_to_dict(model: LoadedModel) -> dict[str, Any]:
         "channels": model.card.in_channels,
         "size": model.card.input_size,
         "images": _image_list(model),
+        "answer": model.answer_row,
         "rows": [row.to_dict() for row in model.rows],
     }
 

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import inspect
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from convscope.predictions.result import expected_grade
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.graph import GraphRow, graph_rows
 from convscope.webapp.inspect.maps import volume_of
+from convscope.webapp.inspect.probabilities import with_probabilities
 from convscope.webapp.inspect.unit import UnitView
 from convscope.weights.class_names import ClassNamesLike, parse_class_names
 from convscope.weights.preprocessing import InputSettings
@@ -106,6 +108,16 @@ class LoadedModel:
         """The recorded images in order of arrival."""
         return sorted(self.recorded.values(), key=lambda image: image.number)
 
+    @property
+    def answer_row(self) -> str:
+        """The row whose units are what `predictions` shows, by class; "" if there is none."""
+        for image in self.recorded.values():
+            count = len(self.card.classes)
+            shown = image.units.row_of(image.recording.names[-1])
+            if self.predictions(image) and image.units.rows[shown or "image"].shape[0] == count:
+                return shown or ""
+        return ""
+
     def row(self, name: str) -> GraphRow:
         """The row of a layer. Raises RequestError for an unknown name."""
         for row in self.rows:
@@ -172,6 +184,9 @@ class LoadedModel:
 
     def _volume(self, input_image: Tensor, row: GraphRow) -> NDArray[np.float32]:
         with inference_mode(self.net):
+            if row.op == "softmax":  # which may follow the network's own operations
+                whole = with_probabilities(record(self.net, input_image), self.card)
+                return volume_of(whole, row)
             return volume_of(record(self.net, input_image, keep=[row.out]), row)
 
     def pixel(self, image: RecordedImage, y: int, x: int) -> dict[str, Any]:
@@ -196,6 +211,26 @@ class LoadedModel:
                 for c, name in enumerate(names)
             ]
         }
+
+
+def check_one_input(opened: OpenedModel) -> None:
+    """Raise RequestError for a network that takes more than one input."""
+    try:
+        parameters = inspect.signature(opened.net.forward).parameters.values()
+    except (TypeError, ValueError):
+        return
+    needed = [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(needed) > 1:
+        raise RequestError(
+            f"{opened.name} takes {len(needed)} inputs ({', '.join(needed)}), and the lab shows a "
+            "network one image. Wrap it in a module whose forward takes the image and gives it the "
+            "others."
+        )
 
 
 class ModelStore:
@@ -229,6 +264,7 @@ class ModelStore:
             class_names=None if class_names is None else parse_class_names(class_names),
             consent=consent,
         )
+        check_one_input(opened)
         class_images = ClassImages(opened.run, opened.card) if opened.run else None
         with self._writing:
             model_id, count = opened.name, 2
@@ -272,6 +308,7 @@ class ModelStore:
         try:
             with inference_mode(model.net):
                 recording = record(model.net, preprocess(pixels, model.card))
+                recording = with_probabilities(recording, model.card)
         except RuntimeError as error:
             first = str(error).strip().splitlines()[0].rstrip(".")
             raise RequestError(f"{model.title} does not accept this image ({first}).") from error

@@ -106,8 +106,12 @@ class UnitView:
         """The unit that contributes most, or the name of what is no unit of a row."""
         for n in explanation.top_terms[:1]:
             location = explanation.terms[n].location
-            return {"largest": self.locate(location), "ends_at": self.name_source(location)}
-        return {"largest": None, "ends_at": None}
+            return {
+                "largest": self.locate(location),
+                "largest_share": _share(explanation, n),
+                "ends_at": self.name_source(location),
+            }
+        return {"largest": None, "largest_share": None, "ends_at": None}
 
     def _channels(
         self, explanation: Explanation, patches: Floats, count: int, skip: int
@@ -199,6 +203,14 @@ _NO_CHANNELS: Mapping[str, Any] = {
     "ties": [],
 }
 _NO_TERMS: Mapping[str, Any] = {"terms": [], "remaining": {"count": 0, "sum": 0.0}}
+
+
+def _share(explanation: Explanation, term: int) -> float | str | None:
+    """How much of the magnitudes of all products one term has; None where no sum is computed."""
+    if not isinstance(explanation.decomposition, Sum) or len(explanation.terms) < 2:
+        return None
+    sizes = np.abs(explanation.terms.products)
+    return json_number(float(sizes[term] / sizes.sum())) if sizes.any() else None
 
 
 def chw_index(at: Sequence[int], shape: Sequence[int]) -> tuple[int, int, int]:

@@ -142,9 +142,9 @@ def _order(model: LoadedModel, ledgers: Ledgers) -> Iterator[bool]:
     rows = [row for row in model.rows if row.op != "image"]
     volumes = {row.name: volume_of(image.recording, row) for row in rows}
     opened: list[Spot] = []
-    answer = image.units.row_of(image.recording.output)
+    answer = model.answer_row
     for prediction in model.predictions(image)[:_CLASSES] if answer else []:
-        way: list[Spot] = [(answer or "", prediction["index"], 0, 0)]
+        way: list[Spot] = [(answer, prediction["index"], 0, 0)]
         while (found := ledgers.add(way[-1])) and found[0] not in way:
             way.append(found[0])
         opened += way

@@ -44,7 +44,7 @@ function cellDecimals(peak, most) {
 export const bracketed = (v) => (v < 0 ? `(${whole(v)})` : whole(v));
 
 /** A place of the API as a place of the address. @param {UnitRef} spot */
-const toPlace = (spot) => ({ layer: spot.row, map: spot.map, row: spot.y, col: spot.x });
+export const toPlace = (spot) => ({ layer: spot.row, map: spot.map, row: spot.y, col: spot.x });
 
 /**
  * conv2[5,3,7]; a unit of a vector is fc2[4], of a signal conv1[2,9], of a volume with planes conv3[5,1,3,7].

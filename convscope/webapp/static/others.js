@@ -6,7 +6,7 @@
 import { imageAddress, pixel } from "./api.js";
 import { cell } from "./color.js";
 import { contextOf, el } from "./element.js";
-import { fixed, signed, whole } from "./numbers.js";
+import { fixed, percent, signed, whole } from "./numbers.js";
 import { follow } from "./state.js";
 import { thumb } from "./ledger.js";
 import { back, bracketed, figure, inCell, spotName } from "./matrix.js";
@@ -24,12 +24,13 @@ export function listedRows(scene) {
   const second = /** @type {Record<string, string>} */ ({ norm: "scale", mul: "operand" })[unit.op] ?? "weight";
   const names = layout.weighted ? ["operand", null, second] : ["operand"];
   const adds = layout.weighted ? "product" : "value";
+  const last = layout.shares ? "e^x ÷ Σ" : adds;
   const head = el(
     "div",
     { class: "channel one head", style: layout.style },
     el("span", {}, ""),
     ...names.map((name) => el("span", {}, name)),
-    el("span", { class: "sum", style: LAST }, layout.adds ? adds : ""),
+    el("span", { class: "sum", style: LAST }, layout.adds || layout.shares ? last : ""),
   );
   return [head, ...unit.terms.map((term) => listedRow(scene, term, layout))];
 }
@@ -37,11 +38,13 @@ export function listedRows(scene) {
 const LAST = { "grid-column": "-2 / -1" };
 
 /** @param {Scene} scene */
-function layoutOf({ net, unit }) {
+function layoutOf(scene) {
+  const { net, unit } = scene;
   const weighted = unit.decomposition === "sum" && unit.terms.some((term) => term.weight !== 1 || term.weight_location);
   const named = unit.terms.map(
     (term) =>
       (term.location ? spotName(net, term.location) : (term.source ?? "")).length +
+      ofClass(scene, term.location).length +
       (term.weight_spot ? (term.weight_location ?? "").length + 2 : 0),
   );
   const pictured = unit.terms.some((term) => term.location && flat(net, term.location) === false);
@@ -56,8 +59,18 @@ function layoutOf({ net, unit }) {
     "--n": 1,
     "grid-template-columns": `${first} var(--w)${weighted ? " 14px var(--w)" : ""} minmax(64px, 1fr)`,
   };
-  return { weighted, pictured: pictured && unit.terms.length <= 4, adds: unit.decomposition === "sum", style };
+  return {
+    weighted,
+    pictured: pictured && unit.terms.length <= 4,
+    adds: unit.decomposition === "sum",
+    shares: unit.kind === "softmax",
+    style,
+  };
 }
+
+/** The class that an operand of a softmax stands for. @param {Scene} scene @param {UnitRef | null} place */
+const ofClass = ({ net, unit }, place) =>
+  unit.kind === "softmax" && place && net.classes[place.map] ? ` for ${net.classes[place.map]}` : "";
 
 /** @param {Network} net @param {UnitRef} spot */
 const flat = (net, spot) => {
@@ -71,7 +84,9 @@ function listedRow(scene, term, layout) {
   const { location: place } = term;
   const other = term.weight_spot;
   const name =
-    (place ? spotName(net, place) : (term.source ?? "a constant")) + (other ? ` × ${spotName(net, other)}` : "");
+    (place ? spotName(net, place) : (term.source ?? "a constant")) +
+    ofClass(scene, place) +
+    (other ? ` × ${spotName(net, other)}` : "");
   const said = layout.weighted
     ? `${whole(term.value)} × ${bracketed(term.weight)} = ${whole(term.product)}`
     : whole(term.value);
@@ -113,22 +128,20 @@ function listedRow(scene, term, layout) {
       ]
     : [];
   const pictured = layout.pictured && place ? thumb(scene, place.row, place.map, [place]) : null;
+  let last = layout.adds ? figure(term.product, decimals, signed) : "";
+  if (layout.shares) last = percent(term.product);
   return el(
     "div",
     { class: "channel one", style: layout.style, onpointerover: speak, onfocusin: speak },
     el(
       "span",
-      { class: "from", title: name, style: { overflow: "hidden" } },
-      el("span", { style: { overflow: "hidden", "text-overflow": "ellipsis" } }, name),
+      { class: "from", title: name },
+      el("span", { style: { "overflow-wrap": "anywhere", "white-space": "normal", "min-width": "0" } }, name),
       pictured,
     ),
     value,
     ...weight,
-    el(
-      "data",
-      { class: "sum", style: LAST, title: whole(term.product) },
-      layout.adds ? figure(term.product, decimals, signed) : "",
-    ),
+    el("data", { class: "sum", style: LAST, title: whole(term.product) }, last),
   );
 }
 

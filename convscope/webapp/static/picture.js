@@ -1,6 +1,6 @@
 /** The image, always in sight: what the open unit sees of it, and what the network says about it. */
 
-/** @import { LabImage, Network, Position, State } from "./types.js" */
+/** @import { LabImage, Network, Position, Prediction, State } from "./types.js" */
 
 import { imageAddress, unit } from "./api.js";
 import { el, svg, write } from "./element.js";
@@ -91,16 +91,28 @@ function shown(net, id) {
 }
 
 /** On to what the answer rests on. @param {Network} net @param {LabImage} image */
-function why(net, { predictions: [first] }) {
+function why(net, { predictions: [first, second] }) {
   if (!first || !isLive) return null;
+  /** @param {string} text @param {string} title @param {number | null} target @param {number | null} other */
+  const to = (text, title, target, other) =>
+    el(
+      "a",
+      {
+        class: "pill why",
+        title,
+        ...link({ layer: "", place: null, trail: [], why: { method: "", target, other, layer: "" } }),
+      },
+      el("span", {}, text),
+    );
+  const name = net.classes[first.index];
+  const more = second ? net.classes[second.index] : "";
   return el(
-    "a",
-    {
-      class: "pill why",
-      title: "Which part of the image the answer rests on",
-      ...link({ layer: "", place: null, trail: [], why: { method: "", target: null, other: null, layer: "" } }),
-    },
-    el("span", {}, `Why ${net.classes[first.index]}?`),
+    "div",
+    { class: "whys" },
+    to(`Why ${name}?`, "Which part of the image the answer rests on", null, null),
+    second
+      ? to(`Why ${name} and not ${more}?`, "What makes the difference between the two", first.index, second.index)
+      : null,
   );
 }
 
@@ -132,12 +144,20 @@ function answers(net, image) {
       return el(
         "li",
         { class: answer.is_predicted ? "first" : null },
-        el("span", { class: "what", title: answer.class }, answer.class),
+        className(net, answer),
         el("div", { class: "track" }, fill),
         el("data", {}, percent(answer.probability)),
       );
     }),
   );
+}
+
+/** A class leads to how its percentage comes about. @param {Network} net @param {Prediction} answer */
+function className(net, { class: name, index, probability }) {
+  if (!net.answer) return el("span", { class: "what", title: name }, name);
+  const place = { layer: net.answer, map: index, row: 0, col: 0 };
+  const title = `${name}: how ${percent(probability)} comes about`;
+  return el("a", { class: "what", title, ...link({ layer: net.answer, place, trail: [], why: null }) }, name);
 }
 
 /**

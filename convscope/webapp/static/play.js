@@ -3,16 +3,18 @@
 /** @import { Position, Row } from "./types.js" */
 /** @import { Scene } from "./ledger.js" */
 
+import { unit as explain } from "./api.js";
 import { picture } from "./color.js";
 import { el, say } from "./element.js";
 import { canSlide } from "./live.js";
 import { legend } from "./planes.js";
-import { count } from "./numbers.js";
-import { read, slideTo } from "./state.js";
-import { back, spotName } from "./matrix.js";
+import { count, percent } from "./numbers.js";
+import { go, read, slideTo } from "./state.js";
+import { back, spotName, toPlace } from "./matrix.js";
 import { weighted } from "./unit_text.js";
 import { whatIf } from "./whatif.js";
 
+const LONGEST = 400; // steps of a way back
 const STOPS = 240; // of one pass over a large map
 let timer = 0;
 let playing = ""; // the layer whose map is being filled
@@ -227,17 +229,49 @@ function onwards(scene) {
     stop();
     back(scene, largest);
   };
-  const most = unit.decomposition === "sum" && unit.count > 1 ? ", which contributes most" : "";
+  const share = unit.largest_share === null ? "" : `: ${percent(unit.largest_share)} of all magnitudes`;
+  const most = unit.decomposition === "sum" && unit.count > 1 ? `, which contributes most${share}` : "";
+  /** @type {HTMLButtonElement} */
+  const direct = el(
+    "button",
+    { class: "pill direct", onclick: () => toPixel(scene, direct) },
+    "⇤ To the pixel at once",
+  );
   return [
     el(
       "button",
       { class: "pill main follow", title: "F", onclick: leave },
       `← Follow the ${words[unit.decomposition] ?? "largest value"}`,
     ),
+    largest.row === "image" ? "" : direct,
     el(
       "p",
       { class: "caption" },
       `One step back, to ${spotName(net, largest)}${most}. Keep following, and you end at a pixel.`,
     ),
   ];
+}
+
+/**
+ * Follow the largest operand, and its largest operand, to where that ends: all steps stand in the trail.
+ * @param {Scene} scene @param {HTMLButtonElement} button
+ */
+async function toPixel({ net, image, place, unit }, button) {
+  button.disabled = true;
+  const trail = [...read().trail, place];
+  let spot = unit.largest;
+  try {
+    while (spot && spot.row !== "image" && trail.length < LONGEST) {
+      const here = toPlace(spot);
+      trail.push(here);
+      spot = (await explain(net.id, image.id, here.layer, [here.map, here.row, here.col])).largest;
+    }
+  } catch {
+    spot = null; // it leads to a unit that is not here: as far as it goes
+  }
+  const last = spot ? toPlace(spot) : trail.pop();
+  const now = read().place;
+  const isHere =
+    now && [now.layer, now.map, now.row, now.col].join() === [place.layer, place.map, place.row, place.col].join();
+  if (last && isHere) go({ place: last, layer: last.layer, trail });
 }

@@ -197,15 +197,25 @@ export interface Network {
   channels: number;
   size: [height: number, width: number];
   images: ImageTitle[];
+  /** The layer whose units are the probabilities shown, by class; "" where there is none. */
+  answer: string;
   rows: Row[];
   byName: Map<string, Row>;
+}
+
+/** A class, and how probable it is. */
+export interface Prediction {
+  class: string;
+  index: number;
+  probability: JsonNumber;
+  is_predicted: boolean;
 }
 
 /** An image, and what the network says about it. */
 export interface LabImage {
   id: string;
   title: string;
-  predictions: { class: string; index: number; probability: JsonNumber; is_predicted: boolean }[];
+  predictions: Prediction[];
   /** From 0; of grades alone. */
   expected_grade: { value: number; grades: string[] } | null;
   note: string;
@@ -218,6 +228,8 @@ export interface Face {
   height: number;
   width: number;
   scale: number;
+  /** How many values of the volume are not finite. */
+  strange: number;
   data: Int8Array;
   painted?: Record<string, string>;
 }
@@ -325,6 +337,8 @@ export interface Unit {
   receptive_field: { box: number[][]; clipped: (number[] | null)[]; fraction: number; exact: boolean } | null;
   largest: UnitRef | null;
   ends_at: string | null;
+  /** Of the magnitudes of all products, how much the largest has. */
+  largest_share: number | null;
 }
 
 // Trainings.
