@@ -7,8 +7,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from convscope.cli.activity_progress import ActivityProgress
+from convscope.cli.messages import in_flags
 from convscope.cli.options import SEVERAL, ClassNames, Flag, Int, Mean, OptionalInt, Std, Trust
 from convscope.errors import RequestError
+from convscope.webapp.entrance import first_network
 from convscope.webapp.lab import make_server
 from convscope.webapp.launch import PORT, apart, open_in_browser
 from convscope.webapp.page_file.api import MAX_SIZE, save_lab
@@ -40,7 +42,7 @@ def lab(
     ----------
     networks
         Run folders, network names, layer tables, files of Keras or ConvNetJS, or your own code as
-        module:attr; by default lenet5. Image files may stand here too.
+        module:attr; by default LeNet-5, trained on digits once. Image files may stand here too.
     static
         Instead of a server, write one HTML file with the screens of a network and its images, which
         opens from disk.
@@ -104,6 +106,7 @@ def lab(
         data=data,
         host=host,
         port=port,
+        say=lambda text: screen.say(in_flags(text)),
     )
     if server.port != port:
         screen.say(f"Port {port} is taken, perhaps by another lab; this one is on {server.port}.")
@@ -117,7 +120,8 @@ def _write(
     screen: Screen, output: Path, networks: Sequence[str], images: Sequence[Path], **how: Any
 ) -> None:
     """Write the screens of one network to a file, and say how much is in it."""
-    if len(networks) != 1:
+    networks = networks or [first_network(screen.say)]
+    if len(networks) > 1:
         raise RequestError(
             "--static takes one network and its images. Example: `convscope lab --static page.html "
             "RUN photo.jpg`."

@@ -1,7 +1,7 @@
 """`convscope.lab`: the page, opened from Python."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -9,6 +9,7 @@ from torch import nn
 
 from convscope.http_server.listening import check_port
 from convscope.models import find_run
+from convscope.webapp.entrance import first_network
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.webapp.launch import PORT, Server, fill, open_in_browser, require_extra
@@ -86,7 +87,7 @@ def lab(
 
     Args:
         networks: run folders, names, layer tables, `module:attr`, or any `nn.Module`; by default
-            lenet5.
+            LeNet-5, which is trained on the digits in a few seconds at the first start.
         image: files to start with; by default a few samples.
         weights: pretrained weights for named networks, as in `train`.
         pretrained: whether named networks have their published weights.
@@ -148,11 +149,16 @@ def make_server(
     data: Sequence[str],
     host: str,
     port: int,
+    say: Callable[[str], None] = print,
 ) -> Server:
-    """Open the networks on the images, and prepare the page; see `lab`."""
+    """Open the networks on the images, and prepare the page; see `lab`.
+
+    `say` is told what takes time, and what cannot be opened where something else can.
+    """
     require_extra()
     check_port(port)
-    subjects = [str(one) if isinstance(one, Path) else one for one in networks] or ["lenet5"]
+    subjects = [str(one) if isinstance(one, Path) else one for one in networks]
+    subjects = subjects or [first_network(say)]
     store = ModelStore()
     opened = [Path(image) for image in images]
     fill(
@@ -166,6 +172,7 @@ def make_server(
         class_names=class_names,
         settings=InputSettings(mean=mean, std=std),
         trust=trust,
+        say=say,
     )
     names = [name for name in subjects if isinstance(name, str)]
     folders = [Path(name).expanduser() for name in names if find_run(name) is not None]

@@ -4,15 +4,14 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from torch import nn
 
-from convscope.data.samples import sample_images
 from convscope.data.walk import is_image_path
-from convscope.errors import RequestError
+from convscope.errors import ConvscopeError, RequestError
 from convscope.http_server.listening import (
     ANY_HOSTS,
     LOCAL_HOSTS,
@@ -21,7 +20,8 @@ from convscope.http_server.listening import (
     host_names,
 )
 from convscope.runs.own_code import Consent
-from convscope.webapp.inspect.store import ModelStore
+from convscope.webapp.inspect.open_run import first_images
+from convscope.webapp.inspect.store import LoadedModel, ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
 from convscope.weights.class_names import ClassNamesLike
 from convscope.weights.preprocessing import InputSettings
@@ -41,24 +41,47 @@ def fill(
     class_names: ClassNamesLike | None = None,
     settings: InputSettings | None = None,
     trust: bool = False,
+    say: Callable[[str], None] = print,
 ) -> None:
-    """Open the networks and show each the images, or sample images if there are none."""
+    """Open the networks and show each the images, or its own, or sample images.
+
+    What cannot be opened does not stop the others: `say` is told. Raises the first error where no
+    network opens, or a network takes none of the images.
+    """
+    refused: list[ConvscopeError] = []
     for subject in subjects:
-        model = store.open(
-            subject,
-            weights=weights,
-            pretrained=pretrained,
-            in_channels=in_channels,
-            input_size=input_size,
-            class_names=class_names,
-            settings=settings,
-            consent=Consent(trust=trust),
-        )
-        for path in images:
-            store.add(model, path.name, path)
-        if not images:
-            for title, pixels in sample_images(model.card):
-                store.add(model, title, pixels)
+        try:
+            model = store.open(
+                subject,
+                weights=weights,
+                pretrained=pretrained,
+                in_channels=in_channels,
+                input_size=input_size,
+                class_names=class_names,
+                settings=settings,
+                consent=Consent(trust=trust),
+            )
+            if not _show(store, model, images, refused):
+                del store.models[model.id]
+        except ConvscopeError as error:
+            refused.append(error)
+    if not store.models:
+        raise refused[0]
+    for error in refused:
+        say(str(error))
+
+
+def _show(
+    store: ModelStore, model: LoadedModel, images: Sequence[Path], refused: list[ConvscopeError]
+) -> bool:
+    """Show a network the images that it takes; whether there are any."""
+    several = [(path.name, path) for path in images] or first_images(model)
+    for title, image in several:
+        try:
+            store.add(model, title, image)
+        except ConvscopeError as error:
+            refused.append(error)
+    return bool(model.recorded)
 
 
 def apart(words: Sequence[str], images: Sequence[Path]) -> tuple[list[str], list[Path]]:

@@ -3,14 +3,16 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from convscope.explanation.recording import Recording
 from convscope.recording import IMAGE, Operation, get_kind
 from convscope.summaries.rows import Row as SummaryRow
 from convscope.summaries.rows import rows_of
+from convscope.webapp.inspect.repetition import MANY, repeated_blocks
 
 Shape = tuple[int, int, int]
 
@@ -73,7 +75,11 @@ def graph_rows(recording: Recording, parameters: Mapping[str, int]) -> list[Grap
     readers = Counter(name for operation in operations for name in operation.operands)
     chains, owner = _chains(operations, readers)
     image = recording[IMAGE].shape
-    blocks = _blocks(list(chains))
+    looks = {
+        name: (chain[0].kind, chain[0].shape, len(chain), len(chain[0].operands))
+        for name, chain in chains.items()
+    }
+    blocks = _folded(_blocks(list(chains)), looks)
     rows = [_image_row(image)]
     for name, chain in chains.items():
         first = chain[0]
@@ -172,6 +178,19 @@ def _blocks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
         name: (block, stages[block] if block and blocks_in[stages[block]] > 1 else "")
         for name, block in blocks.items()
     }
+
+
+def _folded(
+    blocks: Mapping[str, tuple[str, str]], looks: Mapping[str, Hashable]
+) -> dict[str, tuple[str, str]]:
+    """The blocks, where a module has very many rows of its own by what repeats itself in it."""
+    folded = dict(blocks)
+    for _, group in groupby(blocks, key=lambda name: blocks[name][0]):
+        names = list(group)
+        if len(names) > MANY:
+            found = repeated_blocks(names, [looks[name] for name in names])
+            folded.update(zip(names, found, strict=True))
+    return folded
 
 
 def _around(name: str) -> list[str]:

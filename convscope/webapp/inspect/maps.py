@@ -46,7 +46,8 @@ def thumbnails(recording: Recording, rows: Sequence[GraphRow]) -> bytes:
     headers: list[dict[str, Any]] = []
     body = bytearray()
     for row in rows:
-        values = _thumbnail(volume_of(recording, row))
+        volume = volume_of(recording, row)
+        values = _thumbnail(volume)
         peak = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
         scale = peak / 127 or 1.0
         levels = np.nan_to_num(values / scale, nan=0, posinf=127, neginf=-127)
@@ -57,6 +58,7 @@ def thumbnails(recording: Recording, rows: Sequence[GraphRow]) -> bytes:
                 "width": values.shape[1],
                 "scale": scale,
                 "offset": len(body),
+                "strange": int(np.count_nonzero(~np.isfinite(volume))),
             }
         )
         body += np.clip(np.round(levels), -127, 127).astype(np.int8).tobytes()

@@ -64,6 +64,12 @@ def _has_weights(model: LoadedModel, weights: Mapping[str, Tensor]) -> bool:
     return state.keys() == weights.keys() and all(state[k].equal(weights[k]) for k in weights)
 
 
+def first_images(model: LoadedModel) -> list[tuple[str, NDArray[np.uint8]]]:
+    """Titles and pixels of images to begin with: a run's own, or samples."""
+    run = model.opened.run
+    return sample_images(model.card) if run is None else _images(run.path, model.card)
+
+
 def _images(path: Path, card: Card) -> list[tuple[str, NDArray[np.uint8]]]:
     """Images that the run has not trained on, each of another class; else sample images.
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from torch import nn
 
 from convscope.atomic import write_atomically
-from convscope.data.samples import sample_images
 from convscope.errors import RequestError
 from convscope.runs.own_code import Consent
+from convscope.webapp.inspect.open_run import first_images
 from convscope.webapp.inspect.store import LoadedModel, ModelStore, RecordedImage
 from convscope.webapp.page_file.content import arithmetic, first_screen, index_of, volumes
 from convscope.webapp.page_file.page import page_html
@@ -52,7 +52,7 @@ def save_lab(
     Args:
         network: a run folder, a name, a layer table, `module:attr`, or any `nn.Module`.
         output: the file, which must not exist.
-        image: image files; by default a few samples.
+        image: image files; by default a few of the run's own, or samples.
         max_size: the largest size of the file in MB; small networks and few images take less.
         weights, pretrained, in_channels, input_size, class_names, mean, std, trust: as in `lab`.
         on_progress: called with what is done, how much of it, and of how much.
@@ -76,7 +76,7 @@ def save_lab(
     if paths:
         images = [store.add(model, Path(path).name, Path(path)) for path in paths]
     else:
-        images = [store.add(model, title, pixels) for title, pixels in sample_images(model.card)]
+        images = [store.add(model, title, pixels) for title, pixels in first_images(model)]
     different = {image.id: image for image in images}
     write_atomically(
         target, page_of(model, [*different.values()], max_size=max_size, report=on_progress)

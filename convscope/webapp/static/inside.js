@@ -168,6 +168,12 @@ async function find() {
   if (current) search(current);
 }
 
+/** What the keys do, in a dialog. */
+async function help() {
+  const { keysDialog } = await import("./keys.js");
+  keysDialog();
+}
+
 /** The maps of the layer before or after. @param {number} step */
 function beside(step) {
   const { layer } = read();
@@ -191,6 +197,7 @@ const press = (selector) => /** @type {HTMLElement | null} */ (document.querySel
 export const keys = {
   f: () => press(".follow"),
   "/": find,
+  "?": help,
   "[": () => beside(-1),
   "]": () => beside(1),
   Escape: up,
@@ -210,14 +217,20 @@ export async function tools() {
       "Search ",
       el("kbd", {}, "/"),
     ),
+    el(
+      "button",
+      { class: "quiet", "aria-label": "? Keys", "aria-keyshortcuts": "?", title: "Keys", onclick: help },
+      "?",
+    ),
     chooser(read(), list),
   ];
 }
 
-/** Which network; nothing where there is no choice. @param {State} state @param {{id: string, title: string}[]} list */
+/** Which network is open, and which others there are. @param {State} state @param {{id: string, title: string}[]} list */
 function chooser(state, list) {
-  const known = list.some(({ id }) => id === state.net);
-  if (list.length < 2 && (known || !state.net)) return null;
+  const open = state.net || list[0]?.id;
+  const known = list.some(({ id }) => id === open);
+  if (!list.length || (list.length < 2 && !isLive)) return null;
   /** @param {FieldEvent} event */
   const to = (event) =>
     go({ net: event.target.value, image: "", layer: "", place: null, trail: [], open: [], beside: "", why: null });
@@ -225,6 +238,6 @@ function chooser(state, list) {
     "select",
     { class: "pill", "aria-label": "Network", onchange: to },
     known ? null : el("option", { selected: true, disabled: true }, "Choose…"),
-    ...list.map(({ id, title }) => el("option", { value: id, selected: id === state.net }, title)),
+    ...list.map(({ id, title }) => el("option", { value: id, selected: id === open }, title)),
   );
 }

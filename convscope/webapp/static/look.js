@@ -8,7 +8,7 @@ import { el, write } from "./element.js";
 import { isLive, sendButton } from "./live.js";
 import { count } from "./numbers.js";
 import { drawing } from "./network.js";
-import { go } from "./state.js";
+import { go, travel } from "./state.js";
 import { table } from "./table.js";
 import { minimap, viewport } from "./view.js";
 
@@ -92,6 +92,7 @@ export function networkScreen(net, state, small, front) {
     : null;
   const total = net.rows.reduce((sum, row) => sum + row.parameters, 0);
   const lead = [
+    "Choose a box to see its maps, a map to see how a number is made, a number to step back to the pixels.",
     `${deep(net.rows)} layers deep, ${count(total)} parameters. Every box is an output volume, to scale;`,
     "on its front, its strongest map for this image; vectors stand upright.",
     collapse && net.rows.some((row) => row.block) ? "Equal blocks are stacked: choose a stack to open it." : "",
@@ -101,11 +102,24 @@ export function networkScreen(net, state, small, front) {
       "div",
       { class: "row spread" },
       el("div", {}, el("h2", {}, net.title), el("p", { class: "lead" }, lead)),
-      el("div", { class: "row" }, fold, isLive ? maps : null, sendButton(net)),
+      el("div", { class: "row" }, fold, isLive ? maps : null, sendButton(net), trainLink(net)),
     ),
     el("div", { class: "card canvas" }, view.node, failure),
     table(net, state, collapse),
   ];
+}
+
+/** Random weights can be trained. @param {Network} net */
+function trainLink(net) {
+  if (!isLive || !net.warning.startsWith("Random weights")) return null;
+  const to = `/train?model=${encodeURIComponent(net.title)}`;
+  /** @param {MouseEvent} event */
+  const act = (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    travel(to);
+  };
+  return el("a", { class: "pill main", href: to, onclick: act }, "Train this");
 }
 
 /** The most layers with weights that lie behind each other: the number in ResNet-18. @param {Row[]} rows */

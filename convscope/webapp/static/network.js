@@ -4,7 +4,7 @@
 /** @import { Box, Layout, Wire } from "./layout.js" */
 
 import { peakOf, picture } from "./color.js";
-import { svg } from "./element.js";
+import { svg, write } from "./element.js";
 import { fitted, joins, SLANT } from "./layout.js";
 import { several, volume } from "./numbers.js";
 import { go } from "./state.js";
@@ -36,7 +36,8 @@ export function drawing(net, state, wish) {
   });
   const groups = plan.boxes.map((box) => volumeBox(state, box));
   const words = svg("g", { class: "words" });
-  root.append(...plan.wires.map(line), ...groups, words);
+  const beside = svg("g", { class: "words" });
+  root.append(...plan.wires.map(line), ...groups, beside, words);
   root.addEventListener("keydown", walk);
   const start = groups.find((g) => g.classList.contains("current")) ?? groups[0];
   start?.setAttribute("tabindex", "0");
@@ -44,6 +45,7 @@ export function drawing(net, state, wish) {
   const relabel = (zoom) => {
     root.style.setProperty("--zoom", String(zoom));
     const shelf = svg("rect", { class: "shelf", x: -6, y: plan.height + 4, width, height: WORDS / zoom });
+    beside.replaceChildren(...(wish.labels ? branchNames(plan, zoom) : []));
     words.replaceChildren(
       ...(wish.labels ? [shelf, ...labels(plan, zoom), ...brackets(plan, zoom), scaleBar(plan, zoom)] : []),
     );
@@ -54,6 +56,8 @@ export function drawing(net, state, wish) {
     for (const [i, box] of plan.boxes.entries()) {
       const href = front(faces, image, box.row);
       if (href) groups[i].querySelector(".face")?.setAttribute("href", href);
+      const strange = box.members.reduce((sum, { name }) => sum + (faces.get(name)?.strange ?? 0), 0);
+      if (strange) cross(groups[i], box, strange);
     }
   };
   /** The words stay in sight, however far the boxes reach below. @param {number} bottom @param {number} zoom */
@@ -140,6 +144,19 @@ function volumeBox(state, box) {
 }
 
 /**
+ * Values that are no numbers are not a color: the box is crossed, and says how many there are.
+ * @param {SVGElement} group @param {Box} box @param {number} count
+ */
+function cross(group, { x, y, wide, high }, count) {
+  const said = `${group.getAttribute("aria-label")} ${several(count, "value")} not finite.`;
+  group.setAttribute("aria-label", said);
+  const title = group.querySelector("title");
+  if (title) write(title, said);
+  group.querySelector(".strange")?.remove();
+  group.append(svg("path", { class: "strange", d: `M${x} ${y} l${wide} ${high} m0 ${-high} l${-wide} ${high}` }));
+}
+
+/**
  * What is painted on the front: the pixels, or the strongest map; made once for each theme.
  * @param {Map<string, Face>} faces @param {string} image @param {Row} row
  */
@@ -183,6 +200,18 @@ function labels(plan, zoom) {
     }
   }
   return texts;
+}
+
+/** In the branches, each name below its box, where the next one leaves room. @param {Layout} plan @param {number} zoom */
+function branchNames({ boxes }, zoom) {
+  return boxes
+    .filter((box) => box.lane !== 0)
+    .flatMap((box) => {
+      const next = Math.min(...boxes.filter((b) => b.lane === box.lane && b.x > box.x).map((b) => b.x));
+      const name = shortName(box);
+      if (box.x + (name.length * 7 + 4) / zoom > next) return [];
+      return [svg("text", { x: box.x, y: box.y + box.high + 11 / zoom, class: "name" }, name)];
+    });
 }
 
 /** Under the boxes, one bracket for each stage or open block. @param {Layout} plan @param {number} zoom */

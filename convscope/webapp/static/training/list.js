@@ -124,7 +124,7 @@ function foldsCard({ name, title, finished, count: all, runs: parts, summary }, 
 /** @param {RunSummary[]} list @param {number} total @param {() => void} more */
 function table(list, total, more) {
   if (!list.length)
-    return [el("p", { class: "lead" }, "No run yet. ", el("code", {}, "convscope train"), " makes one in seconds.")];
+    return [el("p", { class: "lead" }, "No run yet. Start training above: LeNet-5 on the digits takes seconds.")];
   /** @param {RunSummary} run */
   const line = (run) =>
     el(
