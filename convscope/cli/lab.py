@@ -73,13 +73,13 @@ def lab(
         Open the page in the browser.
     """
     screen = Screen()
-    networks, image = apart(networks, image)
+    subjects, images = apart(networks, image)
     if static is not None:
         _write(
             screen,
             static,
-            networks,
-            image,
+            subjects,
+            images,
             max_size=max_size,
             weights=weights,
             pretrained=pretrained,
@@ -92,9 +92,9 @@ def lab(
         )
         return
     server = make_server(
-        networks,
+        subjects,
         trust=trust,
-        images=image,
+        images=images,
         weights=weights,
         pretrained=pretrained,
         in_channels=in_channels,

@@ -7,7 +7,7 @@ import torch
 from convscope.card import Card
 from convscope.explanation.recording import Recording
 from convscope.inference import probabilities
-from convscope.recording import Call, Operation, Source
+from convscope.recording import Call, Operation, Shape, Source
 
 
 def with_probabilities(recording: Recording, card: Card) -> Recording:
@@ -22,14 +22,14 @@ def with_probabilities(recording: Recording, card: Card) -> Recording:
     if not is_softmax or logits.shape != (len(card.classes),):
         return recording
     values = logits.tensor
-    source = Source("result", recording.output, tuple(values.shape))
+    source = Source("result", recording.output, Shape(values.shape))
     added: list[tuple[Operation, torch.Tensor]] = []
     if card.temperature != 1:
         scaled = values.double() / card.temperature
         name = _free("divided_by_temperature", recording)
         operation = _operation(name, "div", source, torch.div, (card.temperature,))
         added.append((operation, scaled))
-        source = Source("result", name, tuple(values.shape))
+        source = Source("result", name, Shape(values.shape))
     operation = _operation(_free("softmax", recording), "softmax", source, torch.softmax, (-1,))
     added.append((operation, probabilities(values, card)))
     return recording.followed_by(added)

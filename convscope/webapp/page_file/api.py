@@ -92,7 +92,7 @@ def page_of(
     report: Report | None = None,
 ) -> str:
     """The page of an open network and some of its images; see `save_lab`."""
-    say = report or (lambda _what, _done, _total: None)
+    say = report or _say_nothing
     first, rest = first_screen(images), volumes(model, images, say)
     images_word = f"{len(images)} image{'' if len(images) == 1 else 's'}"
     bare = page_html("", index_of(model, images, []), first, rest)
@@ -109,6 +109,10 @@ def page_of(
     )
     index = index_of(model, images, several)
     return page_html(f"{model.title} · convscope", index, first, {**rest, **arithmetic(several)})
+
+
+def _say_nothing(_activity: str, _done: int, _total: int) -> None:
+    pass
 
 
 def check_output(path: str | Path) -> Path:

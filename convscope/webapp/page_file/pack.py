@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -53,9 +53,10 @@ def deflate(data: bytes) -> bytes:
 
 def _take_out(value: Any, numbers: list[float], texts: dict[str, int]) -> Any:
     if isinstance(value, dict):
-        return {key: _take_out(part, numbers, texts) for key, part in value.items()}
+        parts = cast("dict[str, Any]", value)
+        return {key: _take_out(part, numbers, texts) for key, part in parts.items()}
     if isinstance(value, list):
-        return [_take_out(part, numbers, texts) for part in value]
+        return [_take_out(part, numbers, texts) for part in cast("list[Any]", value)]
     if isinstance(value, str):
         numbers.append(texts.setdefault(value, len(texts)))
         return ""
