@@ -81,8 +81,12 @@ def test_images_may_stand_after_the_networks(tmp_path: Path):
 
 
 class TwoInputs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+
     def forward(self, image: Any, mask: Any, *, scale: float = 1.0) -> Any:
-        return image * mask * scale
+        return self.fc(image * mask * scale)
 
 
 def test_a_network_of_two_inputs_is_told_in_a_sentence():
