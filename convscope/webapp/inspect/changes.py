@@ -20,6 +20,7 @@ from convscope.runs.data import is_data_here
 from convscope.terms import json_number
 from convscope.webapp.inspect.computations import Computation
 from convscope.webapp.inspect.graph import GraphRow
+from convscope.webapp.inspect.probabilities import with_probabilities
 from convscope.webapp.inspect.store import LoadedModel, RecordedImage
 from convscope.webapp.inspect.unit import UnitView
 
@@ -56,6 +57,11 @@ class Change:
 def edit_of(change: Change, units: UnitView) -> Edit:
     """What a change does to the network. Raises RequestError for a unit that does not exist."""
     row = units.rows[change.row]
+    order = {name: place for place, name in enumerate(units.recording.names)}
+    if order.get(row.out, 0) > order.get(units.recording.output, len(order)):
+        raise RequestError(
+            f"{row.name} follows from what the network returns. Change {units.recording.output}."
+        )
     spot = (change.map, *(change.at or (0, 0)))
     if not all(0 <= index < side for index, side in zip(spot, row.shape, strict=True)):
         shape = "x".join(map(str, row.shape))
@@ -100,7 +106,8 @@ def change_image(
                 fed.clone(), values, should_keep=lambda module, kind: True,
                 num_classes=len(opened.card.classes),
             )  # fmt: skip
-        found = ImageIntervention(tuple(edits), before, Recording(done, before.note), opened.card)
+        after = with_probabilities(Recording(done, before.note), opened.card)
+        found = ImageIntervention(tuple(edits), before, after, opened.card)
         return {"edits": list(map(str, edits)), **_effects(found, units, about)}
 
 
