@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from convscope.interventions.api import intervene as intervene
     from convscope.interventions.api import intervene_on_data as intervene_on_data
     from convscope.levels.api import hierarchy as hierarchy
+    from convscope.localization.api import localize as localize
     from convscope.map_similarity.api import redundancy as redundancy
     from convscope.perturbations.api import robustness as robustness
     from convscope.pruning.api import prune as prune
@@ -93,6 +94,7 @@ _HOME = {
     "load": "convscope.runs.network",
     "load_recording": "convscope.explanation.saved_recordings",
     "load_weights": "convscope.weights",
+    "localize": "convscope.localization.api",
     "lr_find": "convscope.training.lr_finder",
     "maps": "convscope.features.maps.api",
     "patches": "convscope.features.patches.api",
@@ -144,6 +146,7 @@ __all__ = [
     "load",
     "load_recording",
     "load_weights",
+    "localize",
     "lr_find",
     "maps",
     "patches",

@@ -43,7 +43,7 @@ LAYERS = (
     ("evaluation", "summaries"),
     ("reports", "explanation", "features", "recipes", "conversion", "synthesis"),
     ("attribution", "checks", "map_similarity", "interventions"),
-    ("levels", "decisions"),
+    ("levels", "localization", "decisions"),
     ("training",),  # a validation is an evaluation, and a training ends with a report
     ("comparison", "perturbations", "lessons", "studies", "pruning"),
     ("webapp", "serving"),

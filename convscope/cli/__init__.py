@@ -45,6 +45,7 @@ COMMANDS = {
     "patches": "Find the image patches that excite each filter of a network most.",
     "hierarchy": "Show what classes are made of: filters level by level, each with its parts.",
     "attribute": "Show which parts of images an answer rests on, and how far to trust that.",
+    "localize": "Find the objects that a classifier names, and score their boxes.",
     "intervene": "Change units, maps or weights inside a network, and see its answers change.",
     "synthesize": "Compute the images that excite units most, or that a layer cannot tell apart.",
     "embed": "Draw a map of images by what a layer makes of them, and find the nearest ones.",

@@ -26,6 +26,7 @@ COMMANDS = {
     "embed": "embedding embeddings tsne t_sne umap pca projector nearest_images",
     "probes": "probe linear_probe linear_probes",
     "hierarchy": "levels parts feature_hierarchy composition",
+    "localize": "localization localise localisation locate find_objects",
     "history": "winners ilsvrc ilsvrc_history leaderboard imagenet_history",
     "synthesize": "synthesise dream deepdream lucent feature_visualization maximize "
     "activation_maximization invert",
@@ -126,6 +127,7 @@ ATTRIBUTES = {
     "export": "convert onnx to_onnx openvino quantize",
     "predict": "infer inference classify",
     "attribute": "attribution gradcam saliency",
+    "localize": "localise localization localisation locate",
     "explain": "why trace interpret",
     "intervene": "ablate silence activation_patching perturb",
     "prune": "slim compress shrink sparsify",

@@ -125,6 +125,7 @@ SYNONYMS = {
     "svg": "draw plot figure save_svg image_file",
     "compare": "diff versus vs side_by_side",
     "split": "subset part set partition",
+    "boxes": "box bboxes annotations annotation_file bounding_boxes gt truth ground_truth",
     "crops": "crop multi_crop num_crops n_crops crop_mode test_crops views",
     "scales": "scale val_resize_size resize_sizes test_scales q multi_scale",
     "test_size": "val_crop_size eval_crop_size test_img_size eval_size",

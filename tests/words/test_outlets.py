@@ -91,6 +91,7 @@ CASES = {
     "probes": ["{run}"],
     "hierarchy": ["{run}", "{data}", "--steps", "1", "-o", "{out}.html"],
     "history": ["ilsvrc", "--run", "{run}", "-o", "{out}.svg"],
+    "localize": ["{run}", "{data}", "--boxes", "{odd}"],
     "synthesize": ["{run}", "0", "--steps", "1", "-o", "{out}.html"],
     "attribute": ["{run}", "{image}", "--random-orders", "2", "-o", "{out}.html"],
     "summary": ["{run}"],
@@ -105,6 +106,7 @@ CASES = {
 }  # fmt: skip
 FAILS = {
     "compare",
+    "localize",
     "study",
     "models",
     "recipes",

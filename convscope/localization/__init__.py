@@ -1,0 +1,1 @@
+"""Where the object is that a classifier names: a box, from its maps or from a trained regressor."""
