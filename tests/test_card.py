@@ -52,6 +52,13 @@ def test_a_card_of_version_3_has_no_temperature_and_no_thresholds():
     assert Card.from_json(json.dumps({**fields, "version": 3})) == CARD
 
 
+def test_a_card_of_version_4_has_no_rules():
+    fields = json.loads(CARD.to_json())
+    rules = ("operating_point", "costs", "abstention", "prediction_sets")
+    assert {fields.pop(name) for name in rules} == {None}
+    assert Card.from_json(json.dumps({**fields, "version": 4})) == CARD
+
+
 def test_labels_have_their_own_thresholds_or_one_half():
     labels = replace(CARD, task="multi-label")
     assert set(labels.label_thresholds) == {0.5}

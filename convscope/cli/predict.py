@@ -67,7 +67,7 @@ def predict(
     format
         A table for people; csv or json for programs. A row of CSV has path, label, probability,
         then label_2, probability_2 and so on; of several labels path, labels, label_1,
-        probability_1 and so on.
+        probability_1 and so on. By what `decide` chose there are answer and set, too.
     top
         Number of most probable classes to show per image.
     output

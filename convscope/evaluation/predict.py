@@ -49,8 +49,8 @@ def predict(
     tensors, one or many; see `convscope.data.images` for the arrays that are taken.
 
     Each prediction has the `top` most probable classes; where an image may have several labels, all
-    with a probability of at least one half, and more of them up to `top`. Images that cannot be
-    read are listed and do not stop the others.
+    that reach their thresholds, one half by default, and more of them up to `top`. What `decide`
+    chose for a run is followed. Images that cannot be read are listed and do not stop the others.
 
     A run of a network of your own needs `model`, that code again, or `trust`: see `convscope.load`.
 

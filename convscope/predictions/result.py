@@ -31,8 +31,8 @@ class Prediction:
 
     `path` is that of the image, or a name such as "image 0" for one that has none.
 
-    Where an image may have several labels, `labels` are those with a probability of at least one
-    half, `label` is all of them in a text, and `top_k` has them and the most probable of the
+    Where an image may have several labels, `labels` are those that reach their thresholds,
+    `label` is all of them in a text, and `top_k` has them and the most probable of the
     others. Of grades, `expected_grade` is Σ k · p_k over the grades k = 0, 1, ... in their order.
 
     The rules of the card, which `convscope.decide` chooses, may have another class predicted than
