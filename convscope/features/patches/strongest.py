@@ -28,25 +28,32 @@ class StrongestImages:
 
     def update(self, units: Tensor, peaks: Tensor, indices: NDArray[np.int64]) -> None:
         """Take a batch: `units` (n, c, h, w) or (n, c), their `peaks` (n, c) as float32."""
-        is_entering = peaks > self.values[:, -1]
-        filters = is_entering.any(0).nonzero()[:, 0]
+        is_entering = (peaks > self.values[:, -1]).T
+        filters = is_entering.any(1).nonzero()[:, 0]
         if not len(filters):
             return
-        is_entering, peaks = is_entering[:, filters], peaks[:, filters]
-        positions = torch.zeros(peaks.shape, dtype=torch.int64)
+        owners, rows = is_entering[filters].nonzero(as_tuple=True)  # by filter, in their order
+        counts = torch.bincount(owners, minlength=len(filters))
+        slots = torch.arange(len(owners)) - (counts.cumsum(0) - counts)[owners]
+        channels = filters[owners]
+        positions = torch.zeros(len(rows), dtype=torch.int64)
         if units.ndim == 4:
-            rows, columns = is_entering.nonzero(as_tuple=True)
-            maps = units[rows.to(units.device), filters[columns].to(units.device)]
-            firsts = maps.flatten(1).float().cpu().numpy().argmax(1)
-            positions[rows, columns] = torch.from_numpy(firsts)
-        images = torch.from_numpy(indices)[:, None].expand(peaks.shape)
-        candidates = torch.where(is_entering, peaks, -torch.inf).T
-        values = torch.cat([self.values[filters], candidates], 1)
-        values, order = values.sort(dim=1, descending=True, stable=True)
-        kept = order[:, : self.values.shape[1]]
-        self.values[filters] = values[:, : self.values.shape[1]]
-        for own, new in ((self.images, images), (self.positions, positions)):
-            own[filters] = torch.cat([own[filters], new.T], 1).gather(1, kept)
+            maps = units[rows.to(units.device), channels.to(units.device)]
+            positions = torch.from_numpy(maps.flatten(1).float().cpu().numpy().argmax(1))
+        count, width = self.values.shape[1], int(counts.max())
+        entering = (
+            (self.values, peaks[rows, channels], -torch.inf),
+            (self.images, torch.from_numpy(indices)[rows], -1),
+            (self.positions, positions, -1),
+        )
+        order: Tensor | None = None
+        for own, new, filler in entering:  # the values first, which decide
+            more = torch.full((len(filters), width), filler, dtype=own.dtype)
+            more[owners, slots] = new
+            both = torch.cat([own[filters], more], 1)
+            if order is None:
+                order = both.argsort(dim=1, descending=True, stable=True)[:, :count]
+            own[filters] = both.gather(1, order)
 
     def state(self) -> Mapping[str, Tensor]:
         """The tensors to save, and to load into another one with `load`."""
