@@ -75,9 +75,11 @@ def match(
             counts[number] = int((states == COUNTS).sum())
             if not len(here):
                 continue
-            overlaps = _overlaps(one.boxes[here], truth.boxes[chosen], states, rule)
-            least = _least(thresholds, truth.sizes[chosen], rule)
-            right, neither = _MATCHERS[rule](overlaps, states, least)
+            right = neither = np.zeros((len(thresholds), len(here)), bool)
+            if len(chosen):
+                overlaps = _overlaps(one.boxes[here], truth.boxes[chosen], states, rule)
+                least = _least(thresholds, truth.sizes[chosen], rule)
+                right, neither = _MATCHERS[rule](overlaps, states, least)
             rights.append(right)
             ignored.append(neither)
             images += [number] * len(here)
@@ -130,7 +132,7 @@ def _by_coco(
     right, ignored = np.zeros((thresholds, boxes), bool), np.zeros((thresholds, boxes), bool)
     for t in range(thresholds):
         free = np.ones(len(states), bool)
-        for box in range(boxes):
+        for box in np.flatnonzero((overlaps >= least[t]).any(1)):
             fits = (free | (states == CROWD)) & (overlaps[box] >= least[t])
             for kind in (fits & (states == COUNTS), fits & (states != COUNTS)):
                 if not kind.any():
@@ -170,7 +172,7 @@ def _by_ilsvrc(
     right, ignored = np.zeros((thresholds, boxes), bool), np.zeros((thresholds, boxes), bool)
     for t in range(thresholds):
         free = np.ones(len(states), bool)
-        for box in range(boxes):
+        for box in np.flatnonzero((overlaps > least[t]).any(1)):
             fits = free & (overlaps[box] > least[t])
             if not fits.any():
                 continue

@@ -45,16 +45,18 @@ def mistakes(
         for one in group:
             alike[one, list(group)] = True
     counts = np.zeros((num_classes, len(MISTAKES)), np.int64)
+    numbers = [len(one) for one in found]
+    images = np.repeat(np.arange(len(found)), numbers)
+    places = np.concatenate([np.zeros(0, np.int64), *(np.arange(number) for number in numbers)])
+    scores = np.concatenate([np.zeros(0), *(one.scores for one in found)])
+    labels = np.concatenate([np.zeros(0, np.int64), *(one.labels for one in found)])
     for label in range(num_classes):
-        boxes = [
-            (-float(score), image, index)
-            for image, one in enumerate(found)
-            for index, score in enumerate(one.scores)
-            if one.labels[index] == label
-        ]
+        here = np.flatnonzero(labels == label)
+        here = here[np.argsort(-scores[here], kind="stable")]
         is_counted = (truth.labels == label) & (truth.states == COUNTS)
         taken = np.zeros(len(truth.labels), bool)
-        for _, image, index in sorted(boxes)[: int(is_counted.sum())]:
+        best = here[: int(is_counted.sum())]
+        for image, index in zip(images[best].tolist(), places[best].tolist(), strict=True):
             kind = _kind(
                 found[image].boxes[index], label, truth, truth.of_image(image), taken, alike
             )

@@ -54,22 +54,25 @@ def suppress(
     labels: NDArray[np.int64],
     *,
     max_overlap: float = MAX_OVERLAP,
+    most: int | None = None,
 ) -> NDArray[np.int64]:
     """The indices of the boxes that are kept, by falling score; of equal ones the first is first.
+
+    At most `most` are kept, by default any number.
 
     Greedy non-maximum suppression, class by class: the best box is kept, and those of its class
     whose IoU with it is above `max_overlap` are not; then the best of the others, and so on.
     """
     order = np.argsort(-scores, kind="stable")
-    corners = torch.from_numpy(boxes[order])
-    overlaps = iou(corners[:, None], corners[None]).numpy() > max_overlap
-    overlaps &= labels[order][:, None] == labels[order][None]
+    corners, classes = torch.from_numpy(boxes[order]), labels[order]
+    strikes = iou(corners[:, None], corners[None]).numpy() > max_overlap
+    strikes &= classes[:, None] == classes
     alive = np.ones(len(order), bool)
     kept: list[int] = []
     for index in range(len(order)):
-        if alive[index]:
+        if alive[index] and (most is None or len(kept) < most):
             kept.append(index)
-            alive &= ~overlaps[index]
+            alive &= ~strikes[index]
     return order[kept]
 
 
@@ -96,7 +99,7 @@ def detections(
         best = np.argsort(-values, kind="stable")[:_CANDIDATES]
         row, column, box, label = row[best], column[best], box[best], label[best]
         values, places = values[best], boxes[row, column, box]
-        kept = suppress(places, values, label, max_overlap=max_overlap)[:max_boxes]
+        kept = suppress(places, values, label, max_overlap=max_overlap, most=max_boxes)
         cells = np.stack([row, column, box], 1)[kept]
         results.append(Detections(places[kept], values[kept], label[kept], cells))
     return results

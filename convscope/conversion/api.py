@@ -155,6 +155,11 @@ def export(
         class_names=None if class_names is None else parse_class_names(class_names),
         consent=Consent(model, trust),
     )
+    if opened.card.task == "detection":
+        raise RequestError(
+            f"{opened.name} finds boxes, and what is exported answers with classes. It can be "
+            "evaluated and looked at here."
+        )
     opened = publication.prepared(opened) if publication else opened
     path = publication.folder if publication else _folder_for(opened, output, settings)
     images = settings.images(opened)

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from convscope.data.boxes.annotations import ImageBoxes, dataset_of_boxes
+from convscope.data.boxes.coco import add_coco_box, coco_size
 from convscope.data.dataset import Dataset
 from convscope.data.presence import Presence, dataset_of
 from convscope.data.split_names import split_of
@@ -33,12 +35,14 @@ def read_coco(
     """The images of some files of annotations, and the categories that each has.
 
     Images are looked for as `file_name` says below `root`, in the folder of the split's name
-    (`train2017`), in `images`, and beside the file. Regions of crowds count. See `dataset_of`.
+    (`train2017`), in `images`, and beside the file. Regions of crowds count. See `dataset_of`;
+    with the task "detection" `dataset_of_boxes`.
 
     Raises RequestError for files that are damaged, and for annotations of images or categories that
     are not listed.
     """
     presence: dict[str, Presence] = {}
+    boxes: dict[str, ImageBoxes] = {}
     names: list[str] = []
     for path in paths:
         lists = _lists(path)
@@ -54,15 +58,23 @@ def read_coco(
             if key in presence or image["id"] in keys:
                 raise RequestError(f"{path}: {key} is listed twice.")
             keys[image["id"]], presence[key] = key, Presence(split, set())
+            if task == "detection":
+                boxes[key] = ImageBoxes(coco_size(image, str(path)), split)
         for one in lists["annotations"]:
             if one["image_id"] not in keys or one["category_id"] not in known:
                 raise RequestError(
                     f"{path}: annotation {one.get('id')} is of image {one['image_id']} and "
                     f"category {one['category_id']}, which are not both listed."
                 )
-            presence[keys[one["image_id"]]].classes.add(known[one["category_id"]])
+            key, category = keys[one["image_id"]], known[one["category_id"]]
+            presence[key].classes.add(category)
+            if task == "detection":
+                add_coco_box(boxes[key], one, category, str(path))
+    where = str(paths[0] if len(paths) == 1 else root)
+    if task == "detection":
+        return dataset_of_boxes(boxes, root=root, name=name, where=where, order=names)
     return dataset_of(
-        presence, root=root, name=name, where=str(paths[0] if len(paths) == 1 else root),
+        presence, root=root, name=name, where=where,
         order=names, task=task, for_training=for_training,
     )  # fmt: skip
 

@@ -116,6 +116,11 @@ def open_source(
         "for_training": for_training,
     }
     dataset = _opened(data, options, data_dir, on_progress, (class_names, default_names))
+    if task == "detection" and dataset.objects is None:
+        raise RequestError(
+            f"`task='detection'` needs boxes, and {dataset.name} has none. They are read from "
+            "a folder as Pascal VOC's (JPEGImages, Annotations) or COCO's; `scenes` has some."
+        )
     if task not in ("auto", "detection"):
         dataset = replace(dataset, objects=None)
     if task == "multi-label" and not dataset.is_multi_label:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from convscope.data.boxes.annotations import dataset_of_boxes
+from convscope.data.boxes.voc import read_voc_boxes
 from convscope.data.dataset import Dataset
 from convscope.data.presence import Presence, dataset_of
 from convscope.data.walk import list_folder, walk_images
@@ -52,6 +54,8 @@ def read_voc(folder: Path, *, task: str = "auto", for_training: bool = True) -> 
     files = {key.rpartition(".")[0]: key for key in walk_images(folder / "JPEGImages").keys}
     lists = folder / "ImageSets" / "Main"
     names = sorted(e.name for e in list_folder(lists)) if lists.is_dir() else []
+    if task == "detection":
+        return _boxes(folder, files, names)
     found = [match for name in names if (match := _LIST.fullmatch(name))]
     if any(match[2] in _SPLITS for match in found):
         presence, notes = _of_lists(folder, [(m[1], m[2]) for m in found if m[2] in _SPLITS]), ()
@@ -93,22 +97,36 @@ def _of_annotations(
     folder: Path, files: Mapping[str, str], names: Iterable[str]
 ) -> tuple[dict[str, Presence], tuple[str, ...]]:
     """From the XML of each image; `train.txt` and the like of ImageSets/Main say the splits."""
+    annotated, notes = _annotated(folder, files, names)
+    return {stem: Presence(split, _objects(path)) for stem, split, path in annotated}, notes
+
+
+def _annotated(
+    folder: Path, files: Mapping[str, str], names: Iterable[str]
+) -> tuple[list[tuple[str, str, Path]], tuple[str, ...]]:
+    """The images that have an annotation, each with its split and that file; and a note."""
     splits = {
         stem: split
         for split in _SPLITS
         if f"{split}.txt" in names
         for stem in _text(folder / "ImageSets" / "Main" / f"{split}.txt").split()
     }
-    presence: dict[str, Presence] = {}
-    unlabeled = 0
-    for stem in sorted(files):
-        path = folder / "Annotations" / f"{stem}.xml"
-        if not path.is_file():
-            unlabeled += 1
-            continue
-        presence[stem] = Presence(splits.get(stem, ""), _objects(path))
-    notes = (f"{folder}: images without an annotation are left out: {unlabeled:,}.",)
-    return presence, notes if unlabeled else ()
+    paths = {stem: folder / "Annotations" / f"{stem}.xml" for stem in sorted(files)}
+    annotated = [
+        (stem, splits.get(stem, ""), path) for stem, path in paths.items() if path.is_file()
+    ]
+    missing = len(paths) - len(annotated)
+    notes = (f"{folder}: images without an annotation are left out: {missing:,}.",)
+    return annotated, notes if missing else ()
+
+
+def _boxes(folder: Path, files: Mapping[str, str], names: Iterable[str]) -> Dataset:
+    """The images with the boxes of their objects; those that are difficult need not be found."""
+    annotated, notes = _annotated(folder, files, names)
+    return dataset_of_boxes(
+        {files[stem]: read_voc_boxes(path, split) for stem, split, path in annotated},
+        root=folder / "JPEGImages", name=folder.resolve().name, where=str(folder), notes=notes,
+    )  # fmt: skip
 
 
 def _objects(path: Path) -> set[str]:

@@ -11,6 +11,7 @@ from convscope.data.loading import ProgressCallback
 from convscope.data.normalize import normalize
 from convscope.device import threads_set
 from convscope.distributed.joining import joined, own_device
+from convscope.errors import RequestError
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_logits
 from convscope.evaluation.opening import open_trained
@@ -53,6 +54,11 @@ def predict_by_torch(
             consent=consent,
         )
         net, card = opened.net, opened.card
+        if card.task == "detection":
+            raise RequestError(
+                f"{opened.name} finds boxes, which `predict` does not draw yet. `evaluate` has "
+                "them for each image, `outputs.found`, and report.html shows the worst."
+            )
         torch_device = own_device(device, group)
         net.to(torch_device)
         channels_last, default_size = choose_feeding(net, card, torch_device)

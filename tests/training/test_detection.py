@@ -77,6 +77,15 @@ def test_evaluate_finds_the_same_and_has_a_row_for_each_image(trained, tmp_path)
         _ = result.details
 
 
+def test_what_does_not_know_boxes_yet_says_so(trained, tmp_path):
+    with pytest.raises(RequestError, match="does not draw yet"):
+        convscope.predict(trained.run, np.zeros((64, 64), np.uint8))
+    with pytest.raises(RequestError, match="answers with classes"):
+        convscope.export(trained.run, tmp_path / "exported")
+    with pytest.raises(RequestError, match="not pooled"):
+        convscope.cross_validate("scenes", folds=3, out=tmp_path / "folds", progress=False)
+
+
 class StopAt(Callback):
     def __init__(self, step):
         self.step = step

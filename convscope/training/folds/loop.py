@@ -88,6 +88,11 @@ class CrossValidation:
             user = CallbackList([*self.callbacks, *watchers])
             network = named_network(self.config.model, self.module)  # before any data is opened
             opened = open_data(self.data, with_published_weights(self.config, network), user)
+            if opened.objects is not None:
+                raise RequestError(
+                    "Folds are of images with classes; figures of boxes are not pooled over folds. "
+                    "Train once, without `folds`."
+                )
             chosen = self if network else self._fitted(opened, folds, user)
             network = network or RequestedNetwork.of(chosen.config.model, None)
             augment = RequestedAugmentation.of(chosen.config.augment, self.function).text
