@@ -119,7 +119,7 @@ def open_source(
     if task == "detection" and dataset.objects is None:
         raise RequestError(
             f"`task='detection'` needs boxes, and {dataset.name} has none. They are read from "
-            "a folder as Pascal VOC's (JPEGImages, Annotations) or COCO's; `scenes` has some."
+            "a folder as Pascal VOC's (JPEGImages, Annotations) or COCO's; scenes have some."
         )
     if task not in ("auto", "detection"):
         dataset = replace(dataset, objects=None)
