@@ -136,6 +136,9 @@ def test_a_client_that_leaves_in_the_middle_is_forgotten(exports):
                 connection.close()
         assert server.predict(photograph()).status == 200
         assert wait_for(lambda: server.metric("convscope_queue_images") == 0)
+        counts = server.ask("GET", "/metrics").body.decode()
+        assert 'outcome="predicted"' in counts
+        assert 'outcome="unreadable"' not in counts  # the beginning of a file is no image
     assert "Traceback" not in "".join(server.errors)
 
 

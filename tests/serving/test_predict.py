@@ -5,11 +5,14 @@ import gzip
 import json
 import subprocess
 import sys
+import tracemalloc
 import zlib
 
 import pytest
 
 import convscope
+from convscope.http_server.access import Refusal
+from convscope.serving.bodies import decompress
 from tests.serving.servers import JPEG, photograph
 
 CURL = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -170,6 +173,18 @@ def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(server):
     answer = server.predict(packed, {**JPEG, "Content-Encoding": "gzip"})
     assert len(packed) < 100_000
     assert answer.status == 413
+
+
+def test_no_more_is_unpacked_than_is_read():
+    """64 MB of zeros, of which one is enough to know that they are too many."""
+    packed = gzip.compress(bytes(64 << 20), compresslevel=1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refusal, match="up to 1 MB is read here, uncompressed"):
+            decompress(packed, "gzip", limit=1 << 20)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
