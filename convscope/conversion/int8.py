@@ -23,10 +23,10 @@ from convscope.conversion.parity import Parity, Reference, measure_parity
 from convscope.conversion.quantization import Placement, Quantizer
 from convscope.conversion.rounding import Rounding
 from convscope.engines import FILES, Engine, EngineName, is_installed, open_engine
-from convscope.engines.footprint import measure_footprint
+from convscope.engines.footprint import Footprint, measure_footprint
 from convscope.engines.splits import open_split
 from convscope.engines.timing import time_engines
-from convscope.errors import RequestError
+from convscope.errors import RequestError, WorkError
 from convscope.exported.pixels import normalize
 from convscope.exported.probabilities import probabilities
 
@@ -120,18 +120,24 @@ def quantize(
         for one in floats
     }
     rounded = draft.with_network(quantization.quantizer.quantize(float_layers=layers.kept))
-    tried = [_best(quantization, rounded, name, run, layers) for name, run in runners.items()]
-    return rounded, tried
+    tried = (_best(quantization, rounded, name, run, layers) for name, run in runners.items())
+    found = [candidate for candidate in tried if candidate is not None]
+    if not found:
+        raise WorkError(f"{', '.join(runners)} could not run the network in 8 bits.")
+    return rounded, found
 
 
 def _best(
     quantization: _Quantization, rounded: Draft, name: EngineName, in_float: Engine, layers: Layers
-) -> Candidate:
+) -> Candidate | None:
     """The fastest of the placements in an engine that may be kept; else one with its problem.
 
-    Its file replaces that in float32. All are timed in turn with the engine in float32.
+    Its file replaces that in float32. All are timed in turn with the engine in float32. Each is
+    first run in a process of its own, which an engine may end: OpenVINO 2026.4.1 was seen to do so
+    with DenseNet-121 that is rounded everywhere. None where it ends with every placement.
     """
     quantizer, card = quantization.quantizer, rounded.card
+    shape = (quantization.batch_size, card.in_channels, *card.input_size)
     found: dict[Placement, Candidate] = {}
     runners: dict[str, Engine] = {"float32": in_float}
     with ExitStack() as stack:
@@ -142,6 +148,10 @@ def _best(
         for placement, folder in folders.items():
             network = quantizer.quantize(placement=placement, float_layers=layers.kept)
             path = write_engine_file(name, folder, network)
+            try:
+                footprint = measure_footprint(name, path, threads=rounded.threads, shape=shape)
+            except WorkError:
+                continue
             runners[placement] = open_engine(
                 name,
                 path,
@@ -150,10 +160,13 @@ def _best(
                 spin=quantization.batch_size == 1,
             )
             found[placement] = _compared(
-                quantization, rounded, name, runners[placement], layers, placement, path
+                quantization, rounded, name, runners[placement], layers, placement, path, footprint
             )
+        if not found:
+            remove_files(name, rounded.folder)
+            return None
         times = time_engines(runners, card, batch_size=quantization.batch_size)
-        best = min(folders, key=lambda one: (found[one].problem != "", times[one].fastest_round))
+        best = min(found, key=lambda one: (found[one].problem != "", times[one].fastest_round))
         candidate = replace(found[best], times=times[best])
         if not candidate.problem:
             path = folders[best] / FILES[name]
@@ -205,6 +218,7 @@ def _compared(
     layers: Layers,
     placement: Placement,
     path: Path,
+    footprint: Footprint,
 ) -> Candidate:
     """Measure and compare a quantized network in an engine."""
     card = rounded.card
@@ -231,11 +245,10 @@ def _compared(
         float_kernels=float_kernels(name, path),
         images=answers.images.description,
     )
-    shape = (quantization.batch_size, card.in_channels, *card.input_size)
     return Candidate(
         engine=name,
         parity=parity,
-        footprint=measure_footprint(name, path, threads=rounded.threads, shape=shape),
+        footprint=footprint,
         golden=probabilities(run(normalize(rounded.golden, card)), card),
         problem=cost.problem(8, quantization.max_drop, name) or _problem(name, parity),
         rounding=rounding,
