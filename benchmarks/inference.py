@@ -68,14 +68,24 @@ def eager(net: nn.Module, *, channels_last: bool = False, compiled: bool = False
 
 
 def onnxruntime(net: nn.Module, images: torch.Tensor, threads: int) -> Run:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "plain.onnx")
+        write_plain(net, images, path)
+        return open_plain(path, threads)
+
+
+def write_plain(net: nn.Module, images: torch.Tensor, path: Path) -> None:
+    """What a plain `torch.onnx.export` writes."""
+    torch.onnx.export(net, (images,), str(path), dynamo=True, verbose=False, external_data=False)
+
+
+def open_plain(path: Path, threads: int) -> Run:
+    """ONNX Runtime with the threads set, and everything else as it comes."""
     import onnxruntime as runtime  # noqa: PLC0415 -- an extra
 
-    with TemporaryDirectory() as folder:
-        path = str(Path(folder, "plain.onnx"))
-        torch.onnx.export(net, (images,), path, dynamo=True, verbose=False)
-        options: Any = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        session: Any = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    options: Any = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session: Any = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda images: session.run(None, {name: images})[0]
 

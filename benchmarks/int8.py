@@ -1,11 +1,12 @@
 """Time networks in 8 bits as `convscope export --int8` writes them against four other ways.
 
-    python benchmarks/int8.py --networks resnet50 mobilenet_v3_large --batches 1
+    python benchmarks/int8.py --networks resnet50 mobilenet_v3_large --batches 1 --keep quantized
 
 Ours is the faster of what `--int8` tries: ONNX Runtime, and OpenVINO with numbers rounded
 everywhere or at the inputs of layers alone. The peers: PyTorch in eager mode and OpenVINO in
 float32, ONNX Runtime in float32, and ONNX Runtime's `quantize_static` with its defaults. The
 networks have random weights and are calibrated on noise: this measures time alone, one thread.
+With `--keep`, what was quantized is used again by the next run; `--rounds 0` only prepares.
 
 Contenders take turns in short rounds; a ratio is taken within each: above 1, ours is faster.
 """
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from inference import NETWORKS as IN_FLOAT
-from inference import Run, eager, network, onnxruntime, openvino, seconds_of
+from inference import Run, eager, network, open_plain, openvino, seconds_of, write_plain
 from numpy.typing import NDArray
 from rounds import machine, rotated, spread
 
@@ -39,17 +40,29 @@ OURS: dict[str, tuple[EngineName, Placement]] = {
 }
 
 
-def ours(graph: Any, batches: list[Images]) -> dict[str, Run]:
+PLAIN, DEFAULTS = "plain", "defaults"
+
+
+def prepare(name: str, folder: Path) -> None:
+    """Write the network in float32 and as each contender in ONNX has it, unless it is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / DEFAULTS).exists():
+        return
+    channels, size = default_input(name)
+    assert channels is not None
+    assert size is not None
+    noise = torch.Generator().manual_seed(0)
+    batches = [torch.randn(2, channels, *size, generator=noise).numpy() for _ in range(4)]
+    write_plain(network(name), torch.from_numpy(batches[0][:1]), folder / PLAIN)
+    graph = network_graph(exportable(network(name)), (channels, *size), 1000)
     quantizer = Quantizer.calibrate(graph, batches)
-    return {
-        name: open_engine(
-            engine, quantizer.quantize(placement=placement).SerializeToString(), threads=1
-        )
-        for name, (engine, placement) in OURS.items()
-    }
+    for _, placement in OURS.values():
+        rounded = quantizer.quantize(placement=placement)
+        (folder / placement).write_bytes(rounded.SerializeToString())
+    static_defaults(graph.SerializeToString(), batches, folder / DEFAULTS)
 
 
-def static_defaults(graph: Any, batches: list[Images]) -> Run:
+def static_defaults(graph: bytes, batches: list[Images], path: Path) -> None:
     """What `quantize_static` writes for the same graph with nothing else set."""
     library: Any = import_module("onnxruntime.quantization")
 
@@ -60,38 +73,46 @@ def static_defaults(graph: Any, batches: list[Images]) -> Run:
         def get_next(self) -> dict[str, Images] | None:
             return {INPUT: self._left.pop()} if self._left else None
 
-    with TemporaryDirectory() as folder:
-        plain, rounded = str(Path(folder, "plain.onnx")), str(Path(folder, "rounded.onnx"))
-        Path(plain).write_bytes(graph.SerializeToString())
-        library.quantize_static(plain, rounded, Reader())
-        return open_engine("onnxruntime", Path(rounded).read_bytes(), threads=1)
+    plain = path.with_name("graph")
+    plain.write_bytes(graph)
+    library.quantize_static(str(plain), str(path), Reader())
 
 
-def measure(name: str, batch: int, rounds: int, seconds: float) -> None:
-    torch.set_num_threads(1)
-    channels, size = default_input(name)
-    assert channels is not None
-    assert size is not None
-    noise = torch.Generator().manual_seed(0)
-    images = torch.randn(batch, channels, *size, generator=noise)
-    batches = [torch.randn(2, channels, *size, generator=noise).numpy() for _ in range(4)]
-    graph = network_graph(exportable(network(name)), (channels, *size), 1000)
-    contenders = ours(graph, batches) | {
+def contenders_of(name: str, folder: Path, images: torch.Tensor) -> dict[str, Run]:
+    """Ours and the peers, by what they are called."""
+
+    def opened(engine: EngineName, file: str) -> Run:
+        return open_engine(engine, (folder / file).read_bytes(), threads=1)
+
+    return {contender: opened(*way) for contender, way in OURS.items()} | {
         "PyTorch, float32": eager(network(name)),
-        "onnxruntime, float32": onnxruntime(network(name), images, 1),
+        "onnxruntime, float32": open_plain(folder / PLAIN, 1),
         "openvino, float32": openvino(network(name), images, 1),
-        "onnxruntime, static defaults": static_defaults(graph, batches),
+        "onnxruntime, static defaults": opened("onnxruntime", DEFAULTS),
     }
+
+
+def measure(name: str, args: argparse.Namespace, folder: Path, batch: int) -> None:
+    torch.set_num_threads(1)
+    prepare(name, folder)
+    if not args.rounds:
+        return
+    channels, size = default_input(name)
+    images = torch.randn(batch, channels, *size, generator=torch.Generator().manual_seed(0))
+    contenders = contenders_of(name, folder, images)
+    expected = contenders["PyTorch, float32"](images.numpy())
     times: dict[str, list[float]] = {contender: [] for contender in contenders}
-    for turn in range(rounds):
+    for turn in range(args.rounds):
         for contender in rotated([*contenders], turn):
-            times[contender].append(seconds_of(contenders[contender], images.numpy(), seconds))
+            times[contender].append(seconds_of(contenders[contender], images.numpy(), args.seconds))
     best = min(OURS, key=lambda contender: statistics.median(times[contender]))
     print(f"{name}, batch {batch}; ours: {best}", flush=True)
     for contender, values in times.items():
         ratios = [one / mine for one, mine in zip(values, times[best], strict=True)]
         told = spread([1000 * value for value in values], ".2f")
-        print(f"  {contender:30} {told:26} ms; / ours {spread(ratios)}", flush=True)
+        found = contenders[contender](images.numpy())
+        off = float(np.abs(found - expected).max() / np.abs(expected).max())
+        print(f"  {contender:30} {told:26} ms; / ours {spread(ratios)}; off {off:.1e}", flush=True)
 
 
 def main() -> None:
@@ -100,11 +121,13 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.3, help="of a contender in a round")
+    parser.add_argument("--keep", type=Path, help="folder of what is quantized")
     args = parser.parse_args()
     print(f"{machine()}\n{args.rounds} rounds, median [min-max]\n")
-    for name in args.networks:
-        for batch in args.batches:
-            measure(name, batch, args.rounds, args.seconds)
+    with TemporaryDirectory() as temporary:
+        for name in args.networks:
+            for batch in args.batches:
+                measure(name, args, (args.keep or Path(temporary)) / name, batch)
 
 
 if __name__ == "__main__":
