@@ -48,7 +48,7 @@ COMMANDS_ELSEWHERE = {
     "convscope classifies whole images; it finds no objects in them.": "detect segment pose obb "
     "track",
     "Data sets are downloaded when `convscope train NAME` needs them.": "download fetch",
-    "Runs are folders; `convscope lab` lists and compares them.": "runs history",
+    "Runs are folders; `convscope lab` lists and compares them.": "runs",
     "`convscope train DATA` starts a training, and its run folder is what the other commands "
     "take.": "run go exec main",
     "Settings come from flags or a file: `convscope train --config FILE`.": "config settings cfg "
