@@ -132,6 +132,8 @@ def _of_boxes(
         "augment": "crop",
         "crop_padding": max(1, min(size) // 8),
     }
+    if config.optimizer in (None, "adamw"):  # sums over boxes, whose gradients differ much in size
+        settings |= {"optimizer": "adamw", "lr": 0.002}
     if not sample.is_uniform:
         settings["resize_mode"] = "letterbox"
     open_ones = {name: value for name, value in settings.items() if is_open(name)}
