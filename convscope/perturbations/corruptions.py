@@ -66,13 +66,15 @@ def impulse_noise(images: Tensor, level: int, generator: torch.Generator) -> Ten
 
 
 def defocus_blur(images: Tensor, level: int, generator: torch.Generator) -> Tensor:
-    """The mean over a disc."""
+    """The mean over a disc, whose edge is smoothed by a Gaussian."""
     del generator
     radius = _radius(images, level, (0.3, 0.4, 0.5, 1.0, 1.5), (3, 4, 6, 8, 10))
-    half = math.ceil(radius)
-    x = torch.linspace(-half, half, 8 * (2 * half + 1))
-    inside = (x[:, None] ** 2 + x[None] ** 2 <= radius**2).float()
-    kernel = interpolate(inside[None, None], (2 * half + 1, 2 * half + 1), mode="area")[0, 0]
+    smooth = _level(images, level, (0.4, 0.5, 0.6, 0.2, 0.1), (0.1, 0.5, 0.5, 0.5, 0.5))
+    half = math.ceil(radius) + 1
+    x = torch.arange(-half, half + 1).float()
+    disc = (x[:, None] ** 2 + x[None] ** 2 <= radius**2).float()
+    edge = torch.exp(-((torch.arange(-1, 2).float() / smooth) ** 2) / 2)
+    kernel = conv2d(disc[None, None], (edge[:, None] * edge[None])[None, None], padding=1)[0, 0]
     return _filtered(images, kernel)
 
 
