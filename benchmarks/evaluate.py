@@ -2,7 +2,7 @@
 
     python benchmarks/evaluate.py --rounds 3
 
-The script decodes and resizes with Pillow in as many threads as `evaluate`, normalizes, and runs the
+The script decodes and resizes with Pillow in as many threads as `evaluate`, normalizes and runs the
 network in batches of the same size under `torch.inference_mode`; it counts right answers and no
 more. `evaluate` also digests pixels, computes losses and all metrics. Both begin with files or
 arrays, take turns, and a ratio is taken within each round. The networks have random weights.
@@ -120,7 +120,7 @@ def compare(what: str, ours, plain, rounds: int) -> None:
             times[name].append(time.perf_counter() - began)
     ratios = [a / b for a, b in zip(times["evaluate"], times["plain"], strict=True)]
     print(f"{what}: evaluate {spread(times['evaluate'])} s, plain {spread(times['plain'])} s, ")
-    print(f"  ratio {spread(ratios)}")
+    print(f"  ratio {spread(ratios)}", flush=True)
 
 
 def bootstrap() -> None:
@@ -133,7 +133,10 @@ def bootstrap() -> None:
             resampled_counts(truth, said, classes, groups).rate("f1", "macro")
             seconds = time.perf_counter() - began
             by = "images" if groups is None else "groups of 4"
-            print(f"2,000 draws of 50,000 images, {classes:,} classes, by {by}: {seconds:.2f} s")
+            print(
+                f"2,000 draws of 50,000 images, {classes:,} classes, by {by}: {seconds:.2f} s",
+                flush=True,
+            )
 
 
 def main() -> None:

@@ -43,15 +43,13 @@ def resampled_counts(
     cells, places = np.unique(truth * classes + predicted, return_inverse=True)
     drawn = _drawn(places, len(cells), groups, draws)
     blocks = [_of_cells(cells, sizes, classes) for sizes in drawn]
-    assert blocks[0].squared_error is not None
+    errors = [block.squared_error for block in blocks if block.squared_error is not None]
     return ClassCounts(
         np.concatenate([block.hits for block in blocks]),
         np.concatenate([block.support for block in blocks]),
         np.concatenate([block.predicted for block in blocks]),
         float(len(truth)),
-        np.concatenate(
-            [block.squared_error for block in blocks if block.squared_error is not None]
-        ),
+        np.concatenate(errors),
     )
 
 

@@ -53,6 +53,11 @@ def select_run_images(run: Run, config: Mapping[str, Any], request: DataRequest)
     """A split of a run's own data."""
     split = request.split or "test"
     data = str(config["data"])
+    if request.group_column or request.group_pattern:
+        raise RequestError(
+            f"`{'group_column' if request.group_column else 'group_pattern'}` is for other data: "
+            "the groups of a run's own are those of its training. Name the data, or leave it out."
+        )
     if os.sep in data and not is_pattern(data) and not Path(data).exists():
         raise RequestError(
             f"{data}, on which {run.path} was trained, does not exist. If the images were moved, "
