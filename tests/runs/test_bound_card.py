@@ -40,6 +40,7 @@ CHANGES = {
     "costs": [[float(i != k) + (i == 3 and k != 3) for k in range(10)] for i in range(10)],
     "abstention": {"by": "energy", "threshold": 0.5},
     "prediction_sets": {"method": "lac", "coverage": 0.9, "quantile": 0.5},
+    "boxes": {"name": "yolo-2016", "grid": [1, 1], "num_classes": 10, "num_boxes": 1},
     "to_gray": "mean",
     "to_color": "jet",
     "provenance": {"network": "lenet5"},
