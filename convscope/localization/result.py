@@ -17,9 +17,9 @@ from convscope.words.csv_text import to_csv
 
 _NAMES = {
     "localization_error": "localization error",
-    "top1_localization_error": "... of the first guess",
+    "top1_localization_error": "localization error, first guess",
     "classification_error": "classification error",
-    "top1_classification_error": "... of the first guess",
+    "top1_classification_error": "classification error, first guess",
     "known_class_accuracy": "right box, class told",
     "mean_overlap": "mean overlap, class told",
 }

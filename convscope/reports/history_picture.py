@@ -23,7 +23,7 @@ svg { width: 100%; height: auto; } table { border-collapse: collapse; width: 100
 th, td { text-align: left; padding: 4px 12px 4px 0; vertical-align: top; }
 tr { border-top: 1px solid #8884; }
 td:nth-child(2) { text-align: right; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; } td:nth-child(3) { overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) { body { background: #15171a; color: #e8e8e4; } }
 """
 
