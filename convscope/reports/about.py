@@ -49,7 +49,7 @@ def _of_training(
     if metrics:
         best = next((line["epoch"] for line in reversed(metrics) if line.get("best")), None)
         kept = "" if best is None else f"; the weights of epoch {best} are kept"
-        yield "Training", f"{len(metrics)} epochs{kept}"
+        yield "Training", f"{len(metrics)} epoch{'s' * (len(metrics) != 1)}{kept}"
     versions: Mapping[str, Any] = config.get("versions", {})
     if versions:
         yield "Made with", f"convscope {versions.get('convscope')}, torch {versions.get('torch')}"

@@ -61,8 +61,8 @@ def figures_section(report: Report) -> str:
     groups = report.result.details.num_groups
     how = "" if groups is None else f" Images of one of the {groups:,} groups count as dependent."
     return (
-        "<p>With other images of the same kind, a figure would be within its interval in 95 of 100 "
-        f"such tests.{how}</p>"
+        "<p>Of 100 such intervals, each from other images of the same kind, about 95 contain the "
+        f"figure of all images of that kind.{how}</p>"
         '<div class="wide"><table><thead><tr><th></th><td>Value</td><td>95% interval</td></tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"
     )
