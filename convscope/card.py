@@ -345,3 +345,11 @@ class _Versioned(TypedDict):
 
 def _is_possible(size: tuple[int, int]) -> bool:
     return all(1 <= side <= MAX_SIDE for side in size) and size[0] * size[1] <= MAX_PIXELS
+
+
+def refuse_objects(card: Card) -> None:
+    """Raise RequestError for a network that finds objects in images."""
+    if card.task == "detection":
+        raise RequestError(
+            "The network finds objects in images; this is for networks that classify whole images."
+        )

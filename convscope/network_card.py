@@ -90,8 +90,11 @@ def _sizes(net: nn.Module, image_size: tuple[int, int] | None) -> list[tuple[int
 def _trial(
     net: nn.Module, channels: int, sizes: list[tuple[int, int]]
 ) -> tuple[tuple[int, int], Tensor | None]:
-    """The first of the sizes that a network takes, and its logits; else the first, and None."""
-    for size in sizes if len(sizes) > 1 else ():
+    """The first of the sizes that a network takes, and its logits; else the first, and None.
+
+    A single size is not tried where the weights tell the number of outputs.
+    """
+    for size in sizes if len(sizes) > 1 or not _num_classes(net) else ():
         try:
             with torch.random.fork_rng(devices=()), inference_mode(net):
                 output = net(like_parameters(net, torch.zeros(1, channels, *size)))

@@ -14,7 +14,7 @@ from convscope.attribution.subject import Subject
 from convscope.attribution.target import Target, find_class
 from convscope.attribution.tested_maps import TestedMaps
 from convscope.attribution.watching import NOBODY, Steps, Watching
-from convscope.card import Card
+from convscope.card import Card, refuse_objects
 from convscope.data.images import ImageLike
 from convscope.errors import RequestError, nearest
 from convscope.inference import probabilities
@@ -145,6 +145,7 @@ def attribute_opened(
 
     With `leave_out`, methods that the network refuses are left out, and the result says why.
     """
+    refuse_objects(opened.card)
     options = options or MethodOptions()
     _check(options, random_orders, methods)
     found, notes = find_images(images)

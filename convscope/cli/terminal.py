@@ -70,15 +70,19 @@ def print_result(
         }
         print_json(output)
     metrics, run = result.test, shell_word(result.run)
-    is_own = is_own_code(str(Run(result.run).read_config().get("model", "")))
+    folder = Run(result.run)
+    is_own = is_own_code(str(folder.read_config().get("model", "")))
     trust = " --trust" if is_own else ""
     terminal.note("")
     terminal.note(f"Test {metrics.describe()} in {result.seconds:.1f} s.")
     if result.recipe is not None:
         terminal.note(in_flags(result.recipe.describe()))
     terminal.note(f"Run:   {run}   (report.html shows curves, confusion, worst mistakes)")
+    finds_objects = folder.read_card().task == "detection"
     next_steps = [
-        f"convscope predict {run} IMAGE...{trust}",
+        f"convscope evaluate {run}{trust}"
+        if finds_objects
+        else f"convscope predict {run} IMAGE...{trust}",
         f"convscope explain {run} IMAGE{trust}   (the arithmetic behind the answer)",
         f"convscope lab {run}{trust}   (a page to look inside)",
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from convscope.card import Card
+from convscope.card import Card, refuse_objects
 from convscope.data.dataset import Split
 from convscope.data.loading import ProgressCallback
 from convscope.data.source import DataLike
@@ -171,15 +171,6 @@ def restore_card(run: ModelLike, *, temperature: bool = True) -> None:
     folder = as_run(run)
     card = folder.read_card()
     keep(folder, card.of_training if temperature else card.without_rules)
-
-
-def refuse_objects(card: Card) -> None:
-    """Raise RequestError for a network that finds objects in images."""
-    if card.task == "detection":
-        raise RequestError(
-            "The network finds objects in images; what is chosen here is for networks that "
-            "classify whole images."
-        )
 
 
 def keep(run: Run, card: Card) -> None:

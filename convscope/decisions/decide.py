@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from convscope.card import Card
+from convscope.card import Card, refuse_objects
 from convscope.data.dataset import Split
 from convscope.data.loading import ProgressCallback
 from convscope.data.source import DataLike
 from convscope.decision_rules import CertaintyName, SetMethod
-from convscope.decisions.calibrate import keep, refuse_objects
+from convscope.decisions.calibrate import keep
 from convscope.decisions.choice import Choice, chosen_card, describe
 from convscope.decisions.costs import CostsLike
 from convscope.decisions.figures import RuleFigures, figures_of

@@ -70,7 +70,7 @@ def student_tail(t: float, degrees: int) -> float:
     With t = sqrt(degrees) tan(a), it is the integral of cos(x)^(degrees - 1) from a to π/2, over
     that from -π/2 to π/2.
 
-    >>> round(student_tail(2.228, 10), 4), student_tail(0.0, 3)
+    >>> round(student_tail(2.228, 10), 4), round(student_tail(0.0, 3), 4)
     (0.025, 0.5)
     """
     if t < 0:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope.card import Card
+from convscope.card import Card, refuse_objects
 from convscope.data.batch_sources import BatchSource
 from convscope.data.normalize import normalize
 from convscope.errors import NetworkError
@@ -85,8 +85,10 @@ class LayerPass:
                 batch take at most 256 MiB.
             device: to which the network is moved; by default it stays where it is.
 
-        Raises RequestError for unknown layers, NetworkError where the network fails.
+        Raises RequestError for unknown layers and for a network that finds objects, NetworkError
+        where the network fails.
         """
+        refuse_objects(card)
         self.net, self.card = net if device is None else net.to(device), card
         self.recorded: ForwardPass = record_blank(self.net, card)
         operations = self.recorded.operations

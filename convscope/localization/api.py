@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from convscope.card import Card
+from convscope.card import Card, refuse_objects
 from convscope.data.box_files import read_boxes
 from convscope.data.classes import quote_names
 from convscope.data.dataset import Split
@@ -85,6 +85,7 @@ def localize(
         settings=InputSettings(),
         consent=Consent(model, trust),
     )
+    refuse_objects(opened.card)
     if opened.card.task == "multi-label":
         raise RequestError(
             f"{opened.name} gives an image any number of labels, and localization by ILSVRC's rule "

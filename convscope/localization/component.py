@@ -17,7 +17,7 @@ def box_of_map(values: NDArray[np.float64], threshold: float) -> Edges | None:
         >>> values = np.zeros((4, 6))
         >>> values[1:3, 2:5], values[3, 0] = 1, 1
         >>> box_of_map(values, 0.2)
-        (2.0, 1.0, 5.0, 3.0)
+        (2, 1, 5, 3)
     """
     highest = float(values.max(initial=0))
     if not highest > 0:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope.card import Card
+from convscope.card import Card, refuse_objects
 from convscope.data.normalize import normalize
 from convscope.data.source import DataLike
 from convscope.errors import RequestError
@@ -171,6 +171,7 @@ def robustness(
     opened = open_trained(
         run, weights=weights, pretrained=pretrained, card=card, consent=Consent(model, trust)
     )
+    refuse_objects(opened.card)
     folder = Path(data_dir) if data_dir else None
     request = DataRequest(split=None, data_dir=folder, image_column=None, label_column=None)
     images = open_images(

@@ -16,7 +16,7 @@ from convscope.receptive import receptive_fields
 from convscope.recording.wrappers import unwrapped
 from convscope.runs.folder import Run
 from convscope.runs.network import builder_of
-from convscope.runs.own_code import NO_CONSENT, Consent
+from convscope.runs.own_code import NO_CONSENT, Consent, is_own_code
 from convscope.summaries.empty_batch import EmptyBatch
 from convscope.summaries.image import (
     InputSize,
@@ -154,6 +154,8 @@ def _of_name(
 
 def _with_published(table: Summary, model: str, num_classes: int | None) -> Summary:
     """The summary of a network of the zoo with what its paper states."""
+    if is_own_code(model):
+        return table
     name = resolve_model(model)
     entry = ZOO.get(name)
     if entry is None:

@@ -25,13 +25,17 @@ def head_layers(state: State) -> tuple[str, ...]:
 
 
 def num_outputs(state: State) -> int:
-    """Return the number of outputs of the last layer with weights."""
-    return state[last_parameter(state)].shape[0]
+    """Return the number of outputs of the last layer with weights; 0 if no layer has any."""
+    name = last_parameter(state)
+    return state[name].shape[0] if name else 0
 
 
 def last_parameter(state: State) -> str:
-    """Return a parameter of the last layer with any; skip batch norm's counter, a scalar."""
-    return next(name for name, tensor in reversed(list(state.items())) if tensor.dim())
+    """Return a parameter of the last layer with any; skip batch norm's counter, a scalar.
+
+    The name is empty for a network without weights.
+    """
+    return next((name for name, tensor in reversed(list(state.items())) if tensor.dim()), "")
 
 
 def layer_of(name: str) -> str:

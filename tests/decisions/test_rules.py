@@ -8,12 +8,11 @@ import onnxruntime
 import pytest
 from sklearn.metrics import roc_curve
 
-from convscope.card import Card
+from convscope.card import Card, refuse_objects
 from convscope.conversion.image_graph import image_graph
 from convscope.conversion.parity import _is_other
 from convscope.decision_rules import Abstention, OperatingPoint, PredictionSets
 from convscope.decisions.abstention import choose_certainty
-from convscope.decisions.calibrate import refuse_objects
 from convscope.decisions.conformal import fit_sets
 from convscope.decisions.costs import parse_costs
 from convscope.decisions.operating_point import Wish, choose_threshold

@@ -74,3 +74,9 @@ def test_data_of_other_names_ask_for_the_names_of_the_outputs(path, tmp_path, ph
     assert main(["evaluate", str(path), str(tmp_path)]) == 2
     assert "0 to 4. Name them, in their order, with --class-names" in capsys.readouterr().err
     assert main(["evaluate", str(path), str(tmp_path), "--class-names", NAMES]) == 0
+
+
+def test_a_network_without_weights_has_as_many_classes_as_it_returns():
+    net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d((1, 4)), torch.nn.Flatten())
+    assert len(open_model(net, input_size=8).card.classes) == 12
+    assert len(open_model(net).card.classes) == 12

@@ -86,6 +86,23 @@ def test_what_does_not_know_boxes_yet_says_so(trained, tmp_path):
         convscope.cross_validate("scenes", folds=3, out=tmp_path / "folds", progress=False)
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        convscope.attribute,
+        convscope.maps,
+        lambda run, image: convscope.patches(run, "scenes"),
+        lambda run, image: convscope.embed(run, "scenes"),
+        lambda run, image: convscope.probes(run, "scenes"),
+        lambda run, image: convscope.robustness(run),
+        lambda run, image: convscope.calibrate(run),
+    ],
+)
+def test_what_is_for_classes_of_whole_images_says_so(trained, ask):
+    with pytest.raises(RequestError, match="classify whole images"):
+        ask(trained.run, np.zeros((64, 64), np.uint8))
+
+
 class StopAt(Callback):
     def __init__(self, step):
         self.step = step

@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from convscope.card import refuse_objects
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_metrics, compute_outputs
+from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.result import EvaluationResult, groups_of
 from convscope.reports.content import Report as Content
 from convscope.webapp.learned.images import StudiedImages
@@ -20,6 +22,7 @@ _SIDE = 96  # pixels of a thumbnail, at most
 def study_results(subject: Subject, report: Report) -> None:
     """Evaluate the network on all its images, and save what is found."""
     opened = subject.model.copy_opened()
+    refuse_objects(opened.card)
     images = subject.images.load(lambda done, total: report("Reading images", done, total))
     indices, dataset, card = images.indices, images.loaded.dataset, opened.card
     device = torch.device("cpu")
@@ -59,17 +62,17 @@ def study_results(subject: Subject, report: Report) -> None:
 
 def _content(result: EvaluationResult) -> dict[str, Any]:
     content, details = Content.of(result), result.details
-    outputs, slices = result.outputs, result.slices
+    outputs, metrics, slices = result.outputs, result.metrics, result.slices
     per_class = [{name: _json(value) for name, value in row.items()} for row in details.per_class]
     return {
         "images": len(result.paths),
         "data": result.data,
-        "classes": list(result.metrics.classes),
+        "classes": list(metrics.classes),
         "figures": [{"name": name, **figure.to_dict()} for name, figure in content.figures],
         "distrust": content.doubts,
         "notes": [],
         "per_class": per_class,
-        "confusion": None if outputs.predicted.ndim == 2 else result.metrics.confusion.tolist(),
+        "confusion": metrics.confusion.tolist() if isinstance(metrics, Metrics) else None,
         "calibration": {kind: found.to_dict() for kind, found in details.calibration.items()},
         "names": list(result.paths),
         "truths": [row["label"] for row in result.per_image],
