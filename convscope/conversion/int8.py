@@ -134,7 +134,7 @@ def _best(
 
     Its file replaces that in float32. All are timed in turn with the engine in float32. Each is
     first run in a process of its own, which an engine may end: OpenVINO 2026.4.1 was seen to do so
-    with DenseNet-121 that is rounded everywhere. None where it ends with every placement.
+    with one network. None where it ends with every placement.
     """
     quantizer, card = quantization.quantizer, rounded.card
     shape = (quantization.batch_size, card.in_channels, *card.input_size)

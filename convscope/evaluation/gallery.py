@@ -69,6 +69,7 @@ def mistakes_sections(result: EvaluationResult, *, heading: str = "h2") -> str:
         f"<h3>{escape_html(pair.title)} <span>{_count(len(pair.indices))}</span></h3>"
         f"{figures(result, shown(pair))}"
         for pair in mistakes.pairs
+        if len(pair.indices) > 1  # a single image is among the mistakes above
     ]
     if pairs:
         parts.append(

@@ -9,7 +9,8 @@ from convscope.evaluation.details import Details
 from convscope.reports.chart import BOTTOM, HEIGHT, LEFT, TOP
 from convscope.words import escape_html
 
-_SIDE = HEIGHT - TOP - BOTTOM
+_TOP = TOP + 10  # below the name of the upward axis
+_SIDE = HEIGHT - _TOP - BOTTOM
 _RIGHT = LEFT + _SIDE
 _MOST = 6  # classes with a line each
 _POINTS = 200
@@ -113,7 +114,7 @@ def _x(value: float) -> float:
 
 
 def _y(value: float) -> float:
-    return TOP + _SIDE * (1 - value)
+    return _TOP + _SIDE * (1 - value)
 
 
 def _axes(x: str, y: str) -> str:
@@ -129,7 +130,7 @@ def _axes(x: str, y: str) -> str:
     )
     return (
         f'{grid}{below}<text x="{_x(0.5):.1f}" y="{HEIGHT - 3}" text-anchor="middle">'
-        f'{escape_html(x)}</text><text x="{LEFT - 4}" y="{TOP - 3}">{escape_html(y)}</text>'
+        f'{escape_html(x)}</text><text x="{LEFT}" y="{_TOP - 9}">{escape_html(y)}</text>'
     )
 
 
@@ -140,7 +141,7 @@ def _polyline(points: Points, name: str) -> str:
 
 def _line(number: int, name: str, points: Points) -> str:
     at = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in points)
-    row, left = TOP + 14 + 20 * number, _RIGHT + 12
+    row, left = _TOP + 14 + 20 * number, _RIGHT + 12
     said = name if len(name) <= _NAME else f"{name[: _NAME - 7]}… {name[-5:]}"
     return (
         f'<g class="s{number}"><polyline points="{at}"/>'
