@@ -107,7 +107,8 @@ def certainties(outputs: NDArray[Any], probabilities: _Floats, card: Card) -> di
     found = {"probability": probabilities.max(1)}
     if card.output == "logits":
         cooled = outputs.astype(np.float64) / card.temperature
-        found["energy"] = card.temperature * np.logaddexp.reduce(cooled, axis=1)
+        with np.errstate(invalid="ignore"):  # outputs that are not numbers are told elsewhere
+            found["energy"] = card.temperature * np.logaddexp.reduce(cooled, axis=1)
     return found
 
 

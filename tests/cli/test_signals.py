@@ -43,7 +43,7 @@ MOMENTS = {
     "in a validation": ("convscope.training.assemble:compute_metrics", 1),
     "before the test": ("convscope.training.finish:load_state", 1),
     "in the test": ("convscope.training.finish:compute_metrics", 1),
-    "in the report": ("convscope.training.finish:report", 1),
+    "in the report": ("convscope.training.finish:report_page", 1),
     "writing the report": ("convscope.training.finish:TrainingResult.read", 1),
     "telling the result": ("convscope.cli.terminal:print_result", 1),
 }

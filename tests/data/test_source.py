@@ -139,7 +139,7 @@ def test_paths_are_told_by_what_they_hold(plant: Plant, idx_folder: Write):
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("mnits", "Did you mean 'mnist'? Sources: digits, mnist, fashion-mnist"),
+        ("mnits", "Did you mean 'mnist'? Sources: digits, scenes"),
         ("MNIST", "Did you mean 'mnist'?"),
         ("fashion_mnist", "Did you mean 'fashion-mnist'?"),
         ("", "'' is neither a named source nor a path"),
