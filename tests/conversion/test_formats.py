@@ -18,6 +18,7 @@ from convscope.card import Card
 from convscope.cli import main
 from convscope.conversion import openvino_images, torch_file
 from convscope.conversion.formats import engines_for, parse_formats
+from convscope.conversion.image_graph import PROBABILITIES
 from convscope.engines import is_installed, open_engine
 from convscope.errors import NetworkError, RequestError, WorkError
 from convscope.exported.folder import ExportedModel
@@ -182,7 +183,7 @@ def test_a_graph_of_images_that_disagrees_is_left_out_and_said(tmp_path, monkeyp
 
     def brighter(path, threads):
         run = original(path, threads)
-        return lambda images: (run(images)[0] + 0.1, run(images)[1])
+        return lambda images: {**(found := run(images)), PROBABILITIES: found[PROBABILITIES] + 0.1}
 
     monkeypatch.setattr(openvino_images, "_open", brighter)
     exported = convscope.export(Small(), tmp_path / "out", format="openvino", threads=1)

@@ -206,7 +206,7 @@ def test_silencing_the_filter_of_the_shortcut_takes_the_answer_away(client, imag
     answer = change(client, images).json()
     assert (np.argmax(shares_of(answer, "before")), np.argmax(shares_of(answer, "after"))) == (1, 0)
     assert answer["edits"] == ["relu[2]=0"]
-    assert [row["row"] for row in answer["rows"]] == ["conv", "mean", "fc"]
+    assert [row["row"] for row in answer["rows"]] == ["conv", "mean", "fc", "softmax"]
     assert change(client, images, map=0).json()["about"] in (0, 1)
     unused = change(client, images, title="plain").json()
     assert not unused["is_changed"]  # the mark's map is 0 already

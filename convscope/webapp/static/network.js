@@ -8,6 +8,7 @@ import { svg, write } from "./element.js";
 import { fitted, joins, SLANT } from "./layout.js";
 import { several, volume } from "./numbers.js";
 import { go } from "./state.js";
+import { visible } from "./words.js";
 
 const WORDS = 92; // points under the boxes for names, brackets and the scale
 
@@ -149,7 +150,7 @@ function volumeBox(state, box) {
  */
 function cross(group, { x, y, wide, high }, count) {
   const said = `${group.getAttribute("aria-label")} ${several(count, "value")} not finite.`;
-  group.setAttribute("aria-label", said);
+  group.setAttribute("aria-label", visible(said));
   const title = group.querySelector("title");
   if (title) write(title, said);
   group.querySelector(".strange")?.remove();
