@@ -1,5 +1,6 @@
 """Images to train on, and a run to look at, made once."""
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from tests.forked import Forked
 settings.register_profile("convscope", deadline=None)  # a busy machine fails no test
 settings.register_profile("fast", settings.get_profile("convscope"), max_examples=30)
 
+STDERR = pytest.StashKey[int]()
+
 _TESTS = Path(__file__).resolve().parent
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -30,8 +33,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STDERR] = os.dup(2)  # nothing is captured now
     is_fast = config.option.markexpr == "not slow"
     settings.load_profile("fast" if is_fast else "convscope")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Have a crash tell where it was; libraries send that to what a test captures."""
+    faulthandler.enable(item.config.stash[STDERR])
 
 
 @pytest.hookimpl(optionalhook=True)
