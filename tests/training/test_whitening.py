@@ -113,7 +113,7 @@ class Killed(BaseException):
 
 
 def stop_and_resume(out, moment):
-    """In a process of its own: one that had run thousands of tests was seen to end here (SIGSEGV)."""
+    """In a process of its own: one with thousands of tests behind it was seen to crash here."""
 
     def refuse(*_):
         raise Killed
