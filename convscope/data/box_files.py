@@ -22,7 +22,7 @@ from convscope.boxes.truth import COUNTS, CROWD, DIFFICULT
 from convscope.data.column_names import IMAGES, LABELS, plain
 from convscope.data.csv_rows import Row, Sheet, read_sheet
 from convscope.data.synsets import SYNSET
-from convscope.data.voc import read_annotation
+from convscope.data.voc_xml import read_annotation
 from convscope.errors import RequestError
 from convscope.regular_files import read_regular
 

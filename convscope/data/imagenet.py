@@ -18,7 +18,7 @@ import numpy as np
 from convscope.data.classes import check_classes
 from convscope.data.dataset import Dataset, FileImages, Split
 from convscope.data.synsets import SYNSET, name_synsets, nearby, read_numbers, read_text
-from convscope.data.voc import read_annotation
+from convscope.data.voc_xml import read_annotation
 from convscope.data.walk import is_folder, is_image, list_folder, walk_images
 from convscope.errors import RequestError
 

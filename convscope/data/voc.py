@@ -8,17 +8,15 @@ with only difficult objects of a class out for that class; here it counts as wit
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 from convscope.data.boxes.annotations import dataset_of_boxes
 from convscope.data.boxes.voc import read_voc_boxes
 from convscope.data.dataset import Dataset
 from convscope.data.presence import Presence, dataset_of
+from convscope.data.voc_xml import read_annotation, read_text
 from convscope.data.walk import list_folder, walk_images
 from convscope.errors import RequestError
-from convscope.regular_files import read_regular
 
-MAX_XML = 10_000_000  # bytes of one annotation
 _LIST = re.compile(r"(.+)_(train|val|trainval|test)\.txt")
 _SPLITS = ("train", "val", "test")
 
@@ -77,7 +75,7 @@ def _of_lists(folder: Path, lists: Iterable[tuple[str, str]]) -> dict[str, Prese
     presence: dict[str, Presence] = {}
     for name, split in lists:
         path = folder / "ImageSets" / "Main" / f"{name}_{split}.txt"
-        for number, line in enumerate(_text(path).splitlines(), 1):
+        for number, line in enumerate(read_text(path).splitlines(), 1):
             cells = line.split()
             if not cells:
                 continue
@@ -109,7 +107,7 @@ def _annotated(
         stem: split
         for split in _SPLITS
         if f"{split}.txt" in names
-        for stem in _text(folder / "ImageSets" / "Main" / f"{split}.txt").split()
+        for stem in read_text(folder / "ImageSets" / "Main" / f"{split}.txt").split()
     }
     paths = {stem: folder / "Annotations" / f"{stem}.xml" for stem in sorted(files)}
     annotated = [
@@ -136,21 +134,3 @@ def _objects(path: Path) -> set[str]:
         for one in read_annotation(path).iter("object")
         if (one.findtext("difficult") or "0").strip() != "1"
     } - {""}
-
-
-def read_annotation(path: Path) -> ET.Element:
-    """The XML of one image. Raises RequestError."""
-    text = _text(path)
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise RequestError(f"{path} declares a document type, which no annotation needs.")
-    try:
-        return ET.fromstring(text)  # noqa: S314  without entities, of bounded size
-    except ET.ParseError as error:
-        raise RequestError(f"{path} cannot be read ({error}).") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_regular(path, limit=MAX_XML).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path} cannot be read ({error}).") from error

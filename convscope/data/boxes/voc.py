@@ -9,19 +9,14 @@ from xml.etree import ElementTree as ET
 
 from convscope.boxes.truth import COUNTS, DIFFICULT
 from convscope.data.boxes.annotations import ImageBoxes
+from convscope.data.voc_xml import read_annotation
 from convscope.errors import RequestError
-from convscope.regular_files import read_regular
-
-MAX_XML = 10_000_000  # bytes of one annotation
 
 
 def read_voc_boxes(path: Path, split: str = "") -> ImageBoxes:
     """The objects of one XML file. Raises RequestError for a file that cannot be read."""
+    tree = read_annotation(path)
     try:
-        text = read_regular(path, limit=MAX_XML).decode("utf-8-sig")
-        if "<!DOCTYPE" in text or "<!ENTITY" in text:
-            raise RequestError(f"{path} declares a document type, which no annotation needs.")
-        tree = ET.fromstring(text)  # noqa: S314  without entities, of bounded size
         image = ImageBoxes((_number(tree, "size/width"), _number(tree, "size/height")), split)
         for one in tree.iter("object"):
             xmin, ymin, xmax, ymax = (
@@ -31,7 +26,7 @@ def read_voc_boxes(path: Path, split: str = "") -> ImageBoxes:
             name = (one.findtext("name") or "").strip()
             state = DIFFICULT if is_hard else COUNTS
             image.add((xmin - 1, ymin - 1, xmax, ymax), name, state)
-    except (OSError, UnicodeDecodeError, ET.ParseError, ValueError) as error:
+    except ValueError as error:
         raise RequestError(f"{path} cannot be read ({error}).") from error
     return image
 
