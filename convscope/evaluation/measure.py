@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,8 +48,7 @@ class EvaluationOutputs:
         is_correct: (n,) whether the prediction is the truth; of several labels, whether all are.
         network_outputs: (n, classes) what the network returned.
         answers: what the rules of the card make of it.
-        energies: (n,) see `convscope.decision_rules.CertaintyName`; None of several labels, and
-            where the network returns probabilities.
+        card: by which classes were predicted, one for each image; else None.
         found: the boxes found in each image, where it was asked for objects. Then `predicted` is
             (n, classes), whether an image has a box of each class with a score of SHOWN or more,
             `probabilities` the highest score of each class, and `confidence` of any.
@@ -62,8 +62,17 @@ class EvaluationOutputs:
     is_correct: NDArray[np.bool_]
     network_outputs: NDArray[np.float32]
     answers: Answers
-    energies: NDArray[np.float64] | None = None
+    card: Card | None = None
     found: tuple[Detections, ...] = ()
+
+    @cached_property
+    def energies(self) -> NDArray[np.float64] | None:
+        """(n,), see `convscope.decision_rules.CertaintyName`; None of several labels, and where the
+        network returns probabilities.
+        """
+        if self.card is None:
+            return None
+        return certainties(self.network_outputs, self.probabilities, self.card).get("energy")
 
     def answer(self, index: int) -> str:
         """The predicted class or labels of an image."""
@@ -194,7 +203,7 @@ def compute_metrics(
         is_correct=predicted == truth,
         network_outputs=outputs.numpy(),
         answers=answers,
-        energies=certainties(outputs.numpy(), shares.numpy(), card).get("energy"),
+        card=card,
     )
 
 

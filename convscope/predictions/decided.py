@@ -107,8 +107,7 @@ def certainties(outputs: NDArray[Any], probabilities: _Floats, card: Card) -> di
     found = {"probability": probabilities.max(1)}
     if card.output == "logits":
         cooled = outputs.astype(np.float64) / card.temperature
-        with np.errstate(invalid="ignore"):  # outputs that are not numbers are told elsewhere
-            found["energy"] = card.temperature * np.logaddexp.reduce(cooled, axis=1)
+        found["energy"] = card.temperature * np.logaddexp.reduce(cooled, axis=1)
     return found
 
 
