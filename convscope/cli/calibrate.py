@@ -9,7 +9,11 @@ from convscope.cli.options import (
     DataDir,
     Device,
     Flag,
+    GroupColumn,
+    GroupPattern,
+    ImageColumn,
     Json,
+    LabelColumn,
     OwnCode,
     Threads,
     Trust,
@@ -33,10 +37,10 @@ def calibrate(
     split: Literal["train", "val", "test"] | None = None,
     reset: Flag = False,
     data_dir: DataDir = None,
-    image_column: str | None = None,
-    label_column: str | None = None,
-    group_column: str | None = None,
-    group_pattern: str | None = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    group_column: GroupColumn = None,
+    group_pattern: GroupPattern = None,
     model: OwnCode = None,
     trust: Trust = False,
     batch_size: BatchSize = None,
@@ -59,15 +63,6 @@ def calibrate(
         The split to fit on instead of the validation images.
     reset
         Take the temperature back, and all that `convscope decide` chose.
-    image_column
-        Column of a CSV file that names the images; by default the one whose header says so.
-    label_column
-        Column of a CSV file with the classes; by default the one whose header says so.
-    group_column
-        Column of a CSV file that says which images belong together, of one patient for example:
-        intervals count them as dependent.
-    group_pattern
-        Regular expression that finds the group of an image in its path.
     """
     keep_freed_memory()
     from convscope.decisions.calibrate import (  # noqa: PLC0415 -- torch

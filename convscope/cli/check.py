@@ -15,7 +15,16 @@ from convscope.checks.page import page
 from convscope.checks.report import DataReport
 from convscope.cli.activity_progress import ActivityProgress
 from convscope.cli.messages import in_flags
-from convscope.cli.options import SEVERAL, DataDir, Flag, Json
+from convscope.cli.options import (
+    SEVERAL,
+    DataDir,
+    Flag,
+    GroupColumn,
+    GroupPattern,
+    ImageColumn,
+    Json,
+    LabelColumn,
+)
 from convscope.errors import shell_word
 from convscope.startup import collect_again
 from convscope.words.json_text import to_json
@@ -35,10 +44,10 @@ def check(
     csv: Path | None = None,
     strict: Flag = False,
     data_dir: DataDir = None,
-    image_column: str | None = None,
-    label_column: str | None = None,
-    group_column: str | None = None,
-    group_pattern: str | None = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    group_column: GroupColumn = None,
+    group_pattern: GroupPattern = None,
     task: Literal["auto", "single-label", "multi-label", "ordinal"] = "auto",
     json: Json = False,
 ) -> None:
@@ -60,14 +69,6 @@ def check(
         File for a row per finding, to filter in a spreadsheet or a program.
     strict
         Exit with 1 if there are errors: images in two splits, equal images of two classes.
-    image_column
-        Column of a CSV file that names the images; by default the one whose header says so.
-    label_column
-        Column of a CSV file with the classes; by default the one whose header says so.
-    group_column
-        Column of a CSV file that says which images belong together, of one patient for example.
-    group_pattern
-        Regular expression that finds the group of an image in its path.
     task
         multi-label where an image may have several labels, single-label or ordinal where it has
         one; auto lets the data say so.

@@ -11,7 +11,11 @@ from convscope.cli.options import (
     DataDir,
     Device,
     Flag,
+    GroupColumn,
+    GroupPattern,
+    ImageColumn,
     Json,
+    LabelColumn,
     OwnCode,
     Threads,
     Trust,
@@ -52,10 +56,10 @@ def decide(
     reset: Flag = False,
     split: Literal["train", "val", "test"] | None = None,
     data_dir: DataDir = None,
-    image_column: str | None = None,
-    label_column: str | None = None,
-    group_column: str | None = None,
-    group_pattern: str | None = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    group_column: GroupColumn = None,
+    group_pattern: GroupPattern = None,
     model: OwnCode = None,
     trust: Trust = False,
     batch_size: BatchSize = None,
@@ -101,15 +105,6 @@ def decide(
         Take all of it back: the most probable class is predicted. A temperature stays.
     split
         The split to choose on instead of the validation images.
-    image_column
-        Column of a CSV file that names the images; by default the one whose header says so.
-    label_column
-        Column of a CSV file with the classes; by default the one whose header says so.
-    group_column
-        Column of a CSV file that says which images belong together, of one patient for example:
-        intervals count them as dependent.
-    group_pattern
-        Regular expression that finds the group of an image in its path.
     """
     keep_freed_memory()
     from convscope.decisions.calibrate import restore_card  # noqa: PLC0415 -- torch

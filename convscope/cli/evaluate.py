@@ -15,8 +15,12 @@ from convscope.cli.options import (
     DataDir,
     Device,
     Flag,
+    GroupColumn,
+    GroupPattern,
+    ImageColumn,
     InputSize,
     Json,
+    LabelColumn,
     Mean,
     OptionalInt,
     OwnCode,
@@ -59,10 +63,10 @@ def evaluate(
     html: Path | None = None,
     report: Path | None = None,
     data_dir: DataDir = None,
-    image_column: str | None = None,
-    label_column: str | None = None,
-    group_column: str | None = None,
-    group_pattern: str | None = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    group_column: GroupColumn = None,
+    group_pattern: GroupPattern = None,
     model: OwnCode = None,
     trust: Trust = False,
     weights: PretrainedWeights = None,
@@ -111,15 +115,6 @@ def evaluate(
     report
         Folder for the report: a page for people, which needs no other file, the same as JSON, a row
         for each image, and a Hugging Face model card.
-    image_column
-        Column of a CSV file that names the images; by default the one whose header says so.
-    label_column
-        Column of a CSV file with the classes; by default the one whose header says so.
-    group_column
-        Column of a CSV file that says which images belong together, of one patient for example:
-        intervals count them as dependent.
-    group_pattern
-        Regular expression that finds the group of an image in its path.
     details
         Also print rates, areas under ROC curves, agreement and calibration, with 95% intervals.
     slices

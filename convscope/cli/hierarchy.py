@@ -15,9 +15,11 @@ from convscope.cli.options import (
     ClassNames,
     DataDir,
     Device,
+    ImageColumn,
     InputSize,
     Int,
     Json,
+    LabelColumn,
     Layers,
     Mean,
     OwnCode,
@@ -50,8 +52,8 @@ def hierarchy(
     probes: bool = True,
     split: Literal["train", "val", "test"] | None = None,
     data_dir: DataDir = None,
-    image_column: str | None = None,
-    label_column: str | None = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
     model: OwnCode = None,
     trust: Trust = False,
     weights: PretrainedWeights = None,
@@ -94,10 +96,6 @@ def hierarchy(
         Fit a linear classifier to each level of a run, on its own images.
     split
         The split of the data; by default the test split, or all images if there is none.
-    image_column
-        Column of a CSV file that names the images; by default the one whose header says so.
-    label_column
-        Column of a CSV file with the classes; by default the one whose header says so.
     """
     collect_again()
     screen = Screen(stderr=json)

@@ -62,6 +62,29 @@ DataDir = Annotated[
     Path | None,
     Parameter(help="Folder that is searched for named data sets before they are downloaded."),
 ]
+ImageColumn = Annotated[
+    str | None,
+    Parameter(
+        help="Column of a CSV file that names the images; by default the one whose header says so."
+    ),
+]
+LabelColumn = Annotated[
+    str | None,
+    Parameter(
+        help="Column of a CSV file with the classes; by default the one whose header says so."
+    ),
+]
+GroupColumn = Annotated[
+    str | None,
+    Parameter(
+        help="Column of a CSV file that says which images belong together, of one patient for "
+        "example, and are not independent."
+    ),
+]
+GroupPattern = Annotated[
+    str | None,
+    Parameter(help="Regular expression that finds the group of an image in its path."),
+]
 BatchSize = Annotated[
     int | None,
     INTEGER,

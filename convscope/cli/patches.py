@@ -16,9 +16,11 @@ from convscope.cli.options import (
     Convolutions,
     DataDir,
     Device,
+    ImageColumn,
     InputSize,
     Int,
     Json,
+    LabelColumn,
     Layers,
     Mean,
     OwnCode,
@@ -50,8 +52,8 @@ def patches(
     before_activation: BeforeActivation = False,
     split: Literal["train", "val", "test"] | None = None,
     data_dir: DataDir = None,
-    image_column: str | None = None,
-    label_column: str | None = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
     model: OwnCode = None,
     trust: Trust = False,
     weights: PretrainedWeights = None,
@@ -84,10 +86,6 @@ def patches(
         How many filters of a layer the page shows, the most class-selective first.
     split
         The split of the data; by default the test split, or all images if there is none.
-    image_column
-        Column of a CSV file that names the images; by default the one whose header says so.
-    label_column
-        Column of a CSV file with the classes; by default the one whose header says so.
     """
     collect_again()
     screen = Screen(stderr=json)
