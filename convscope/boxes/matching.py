@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from convscope.boxes.detections import Detections
 from convscope.boxes.geometry import area, intersection, iou
-from convscope.boxes.suppression import Detections
 from convscope.boxes.truth import COUNTS, CROWD, Objects
 
 Rule = Literal["coco", "voc", "ilsvrc"]

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from convscope.boxes.detections import Detections
 from convscope.boxes.geometry import iou
-from convscope.boxes.suppression import Detections
 from convscope.boxes.truth import COUNTS, Objects
 
 Mistake = Literal["correct", "localization", "similar", "other", "background"]

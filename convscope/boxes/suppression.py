@@ -1,7 +1,5 @@
 """Which boxes of an image are kept: those with a score, and no better one of the class on them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,43 +7,10 @@ from torch import Tensor
 
 from convscope.boxes.coding import BoxCoding
 from convscope.boxes.decode import decode
+from convscope.boxes.detections import MAX_BOXES, MAX_OVERLAP, MIN_SCORE, Detections
 from convscope.boxes.geometry import iou
 
-MIN_SCORE = 0.01
-"""The score below which a box is not looked at, where average precision is measured."""
-
-MAX_OVERLAP = 0.5
-"""The IoU above which of two boxes of a class only the better one is kept."""
-
-MAX_BOXES = 100
-"""Boxes of an image that are kept at most, as in COCO's evaluation."""
-
 _CANDIDATES = 400  # of an image, the best ones, that are compared with each other
-
-
-@dataclass(frozen=True, eq=False)
-class Detections:
-    """The boxes found in one image, by falling score.
-
-    Attributes:
-        boxes: (m, 4) left, top, right, bottom, as shares of the network's input.
-        scores: (m,) of the class.
-        labels: (m,) indices of classes.
-        cells: (m, 3) row, column and box of the cell that each comes from.
-    """
-
-    boxes: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    cells: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def above(self, score: float) -> "Detections":
-        """Those with at least this score."""
-        kept = self.scores >= score
-        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.cells[kept])
 
 
 def suppress(

@@ -42,6 +42,19 @@ def fitted(dataset: Dataset, card: Card) -> Dataset:
     return replace(dataset, objects=cut_off(replace(objects, boxes=boxes)))
 
 
+def in_pixels(boxes: NDArray[np.float64], size: tuple[int, int], card: Card) -> NDArray[np.float64]:
+    """Where boxes (m, 4) in shares of the network's input lie in an image of this (width, height).
+
+    The inverse of `fitted`, in pixels; what lies outside of the image ends at its edges.
+    """
+    height, width = card.input_size
+    fit = fit_image(size, card)
+    left, top = (width - fit.size[1]) // 2, (height - fit.size[0]) // 2
+    moved = boxes * (width, height, width, height) - (left, top, left, top)
+    placed = moved * np.tile(fit.factors, 2) + np.tile(fit.box[:2], 2)
+    return placed.clip(0, np.tile(size, 2))
+
+
 def cut_off(objects: Objects) -> Objects:
     """Objects with boxes in shares that end at the edges; see `fitted`."""
     boxes, states = visible(objects.boxes, objects.states)

@@ -14,17 +14,14 @@ from convscope.boxes.average_precision import (
     bootstrap_interval,
     mean_average_precision,
 )
+from convscope.boxes.detections import SHOWN, Detections
 from convscope.boxes.matching import COCO_THRESHOLDS, match
 from convscope.boxes.mistakes import MISTAKES, mistakes
-from convscope.boxes.suppression import Detections
 from convscope.boxes.truth import COUNTS, Objects
 from convscope.card import TaskName
 from convscope.evaluation.metrics import MetricName, shares_text, wilson_interval
 from convscope.evaluation.printed import PrintedMetrics
 from convscope.evaluation.tables import Rows
-
-SHOWN = 0.5
-"""The score from which on a box is shown, and counts for precision, recall and `top1`."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

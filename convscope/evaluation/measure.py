@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.boxes.coding import BoxCoding
+from convscope.boxes.detections import SHOWN, Detections
 from convscope.boxes.loss import box_losses
-from convscope.boxes.suppression import Detections, detections
+from convscope.boxes.suppression import detections
 from convscope.boxes.truth import unpadded
 from convscope.card import Card
 from convscope.data.dataset import name_answer
 from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
 from convscope.distributed.group import ALONE, Group
-from convscope.evaluation.detection import SHOWN, measure_detections
+from convscope.evaluation.detection import measure_detections
 from convscope.evaluation.kept_outputs import KeptOutputs
 from convscope.evaluation.metrics import Metrics
 from convscope.evaluation.multi_label import (

@@ -6,12 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from convscope.boxes.detections import Detections
+from convscope.boxes.suppression import detections
 from convscope.data.images import ImageLike
 from convscope.data.loading import ProgressCallback
 from convscope.data.normalize import normalize
 from convscope.device import threads_set
 from convscope.distributed.joining import joined, own_device
-from convscope.errors import RequestError
 from convscope.evaluation.batch_size import choose_feeding
 from convscope.evaluation.measure import compute_logits
 from convscope.evaluation.opening import open_trained
@@ -40,6 +41,8 @@ def predict_by_torch(
     batch_size: int | None,
     device: str,
     threads: int | None,
+    min_score: float,
+    max_overlap: float,
     on_progress: ProgressCallback,
     notes: Sequence[str] = (),
 ) -> Predictions:
@@ -54,20 +57,19 @@ def predict_by_torch(
             consent=consent,
         )
         net, card = opened.net, opened.card
-        if card.task == "detection":
-            raise RequestError(
-                f"{opened.name} finds boxes, which `predict` does not draw yet. `evaluate` has "
-                "them for each image, `outputs.found`, and report.html shows the worst."
-            )
         torch_device = own_device(device, group)
         net.to(torch_device)
         channels_last, default_size = choose_feeding(net, card, torch_device)
         listed, found = find_images(images)
 
-        def answer(pixels: NDArray[np.uint8]) -> Answers:
+        def answer(pixels: NDArray[np.uint8]) -> Answers | Sequence[Detections]:
             batch = torch.from_numpy(pixels).to(torch_device)
             fed = normalize(batch, card, channels_last=channels_last)
-            outputs = compute_logits(net, fed, len(card.classes))
+            outputs = compute_logits(net, fed, card.num_outputs)
+            if card.boxes is not None:
+                return detections(
+                    outputs.cpu(), card.boxes, min_score=min_score, max_overlap=max_overlap
+                )
             shares = probabilities(outputs, card).cpu().numpy()
             return decide(outputs.float().cpu().numpy(), shares, card)
 

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from convscope.boxes.detections import MAX_OVERLAP, SHOWN
 from convscope.card import ResizeMode
 from convscope.data.images import ImageLike
 from convscope.distributed.launch import current_launch
@@ -43,6 +44,8 @@ def predict(
     batch_size: int | None = None,
     device: str = "auto",
     threads: int | None = None,
+    min_score: float = SHOWN,
+    max_overlap: float = MAX_OVERLAP,
     on_progress: "ProgressCallback" = lambda done, total: None,
 ) -> Predictions:
     """Label images: files, folders (all images below them), glob patterns, PIL images, arrays and
@@ -64,6 +67,10 @@ def predict(
     answer the same. With a `device`, `model` or `trust`, and on a machine with an NVIDIA GPU, a run
     is computed by PyTorch.
 
+    Of a network that finds objects, each prediction has its `objects`: those with a score of at
+    least `min_score`, and of two boxes of a class whose intersection over union is above
+    `max_overlap` only the better one.
+
     Processes that torchrun started share the images, and each returns the predictions for all.
 
     `batch_size` images are computed at a time, by default as many as `evaluate` takes.
@@ -73,6 +80,9 @@ def predict(
     counts = (top, *(1 if count is None else count for count in (batch_size, threads)))
     if not all(isinstance(count, int) and count >= 1 for count in counts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RequestError("`top`, `batch_size` and `threads` must be integers, at least 1.")
+    for name, share in (("min_score", min_score), ("max_overlap", max_overlap)):
+        if not 0 <= share <= 1:
+            raise RequestError(f"`{name}` is {share:g}; allowed: 0 to 1.")
     options = {
         "model": model,
         "trust": trust or None,
@@ -111,6 +121,8 @@ def predict(
         batch_size=batch_size,
         device=device,
         threads=threads,
+        min_score=min_score,
+        max_overlap=max_overlap,
         on_progress=on_progress,
         notes=[note] if note else [],
     )

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from convscope import synonyms
 from convscope.atomic import write_atomically
+from convscope.boxes.detections import SHOWN
 from convscope.boxes.truth import COUNTS
 from convscope.data.dataset import Dataset, name_answer
 from convscope.data.loading import LoadedDataset
 from convscope.errors import RequestError, WorkError
 from convscope.evaluation.attributes import attributes_of
 from convscope.evaluation.details import Details
-from convscope.evaluation.detection import SHOWN, DetectionMetrics
+from convscope.evaluation.detection import DetectionMetrics
 from convscope.evaluation.figures import Figure, mean, numbered, share
 from convscope.evaluation.headline_intervals import interval_values, with_intervals
 from convscope.evaluation.measure import EvaluationOutputs

@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.boxes.detections import Detections
 from convscope.card import Card
 from convscope.data.survey import describe_notes
 from convscope.predictions.decided import Answers
 from convscope.predictions.loading import ImageBatches, Unreadable
-from convscope.predictions.ranking import rank_classes
+from convscope.predictions.ranking import locate_objects, rank_classes
 from convscope.predictions.result import Prediction, Predictions
 
-Answer = Callable[[NDArray[np.uint8]], Answers]
-"""From bytes (n, h, w, c) of the network's input size to answers for n images."""
+Answer = Callable[[NDArray[np.uint8]], Answers | Sequence[Detections]]
+"""From bytes (n, h, w, c) of the network's input size to answers, or objects, for n images."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,12 @@ def answer_batches(
         predictions: list[Prediction] = []
         if images:
             answered = answer(np.stack([image.pixels for image in images]))
-            predictions = rank_classes([image.name for image in images], answered, card, top)
+            names = [image.name for image in images]
+            if isinstance(answered, Answers):
+                predictions = rank_classes(names, answered, card, top)
+            else:
+                sizes = [image.size for image in images]
+                predictions = locate_objects(names, sizes, answered, card)
         thumbnails = [image.thumbnail for image in images if image.thumbnail]
         noted = {image.name: image.note for image in images if image.note}
         answers.append(BatchAnswers(predictions, unreadable, thumbnails, noted))

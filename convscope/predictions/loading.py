@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.card import Card
-from convscope.data.depth import note_of, to_bytes
+from convscope.data.depth import note_of, size_of, to_bytes
 from convscope.data.image_files import find_image_files
 from convscope.data.images import ImageLike, list_images, name_image, open_image
 from convscope.data.resize import resize_image
@@ -26,10 +26,13 @@ from convscope.predictions.result import THUMBNAILS, thumbnail
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """An image for the network (h, w, c), what is to say of it, and a small copy of the first."""
+    """An image for the network (h, w, c), its width and height as it was, what is to say of it, and
+    a small copy of the first.
+    """
 
     name: str
     pixels: NDArray[np.uint8]
+    size: tuple[int, int]
     note: str
     thumbnail: Image.Image | None
 
@@ -138,4 +141,4 @@ class ImageBatches:
             small = thumbnail(to_bytes(image, self._card.value_range)) if is_shown else None
         except UnreadableImage as error:
             return name, str(error)
-        return LoadedImage(name, pixels, note_of(image), small)
+        return LoadedImage(name, pixels, size_of(image), note_of(image), small)

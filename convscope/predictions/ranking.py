@@ -1,11 +1,13 @@
-"""From answers to predictions: the classes of each image by name, the most probable first."""
+"""From answers to predictions: the classes of each image by name, or its objects, best first."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from convscope.boxes.detections import Detections
 from convscope.card import Card
 from convscope.predictions.decided import Answers
+from convscope.predictions.objects import best_scores, objects_of
 from convscope.predictions.result import Prediction, expected_grade
 
 
@@ -35,5 +37,19 @@ def rank_classes(names: Sequence[str], answers: Answers, card: Card, top: int) -
                 if members is None
                 else tuple(card.classes[int(k)] for k in order[index] if members[k]),
             )
+        )
+    return predictions
+
+
+def locate_objects(
+    names: Sequence[str], sizes: Sequence[tuple[int, int]], found: Sequence[Detections], card: Card
+) -> list[Prediction]:
+    """A prediction with the objects of each image; sizes are (width, height) in pixels."""
+    predictions: list[Prediction] = []
+    for name, size, one in zip(names, sizes, found, strict=True):
+        objects = objects_of(one, size, card)
+        labels = tuple(each.label for each in objects)
+        predictions.append(
+            Prediction(name, best_scores(objects), labels=labels, objects=objects, size=size)
         )
     return predictions

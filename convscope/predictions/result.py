@@ -12,6 +12,7 @@ from PIL import Image
 
 from convscope import synonyms
 from convscope.data.dataset import NO_LABEL
+from convscope.predictions.objects import EDGES, DetectedObject
 from convscope.words import escape_html, visible
 
 THUMBNAILS = 20  # images that a notebook shows
@@ -23,6 +24,10 @@ TopK = tuple[tuple[str, float], ...]
 
 NOT_SURE = "not sure"
 """The label of an image for which the network does not answer."""
+
+
+NO_OBJECTS = "no objects"
+"""The label of an image in which none was found."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,10 @@ class Prediction:
     the most probable one: it then comes first. `is_sure` says whether the network answers, where
     it need not: `label` is "not sure" where it does not. `set` has the classes of the prediction
     set, where there are such, the most probable first.
+
+    Of a network that finds objects, `objects` are those of the image, by falling score, with their
+    boxes in its pixels, and `size` is its width and height in pixels. `labels` are their classes,
+    and `top_k` has each class with its highest score; both are empty where nothing was found.
     """
 
     path: str
@@ -47,6 +56,8 @@ class Prediction:
     expected_grade: float | None = None
     is_sure: bool | None = None
     set: tuple[str, ...] | None = None
+    objects: tuple[DetectedObject, ...] | None = None
+    size: tuple[int, int] | None = None
 
     @property
     def label(self) -> str:
@@ -54,14 +65,19 @@ class Prediction:
             return NOT_SURE
         if self.labels is None:
             return self.top_k[0][0]
-        return "; ".join(self.labels) or NO_LABEL
+        return "; ".join(self.labels) or (NO_LABEL if self.objects is None else NO_OBJECTS)
 
     @property
     def probability(self) -> float:
-        return self.top_k[0][1]
+        """Of the first of `top_k`; 0 where no object was found."""
+        return self.top_k[0][1] if self.top_k else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """The prediction as it is written to JSON."""
+        if self.objects is not None and self.size is not None:
+            width, height = self.size
+            objects = [one.to_dict() for one in self.objects]
+            return dict(path=self.path, width=width, height=height, objects=objects)
         probabilities = dict(self.top_k)
         if self.labels is not None:
             return dict(path=self.path, labels=[*self.labels], probabilities=probabilities)
@@ -102,12 +118,25 @@ class Prediction:
             row |= {f"label{suffix}": label, f"probability{suffix}": probability}
         return row
 
+    def to_rows(self) -> list[dict[str, Any]]:
+        """The rows of a table: `to_row`; of objects one for each, with its path, label, score,
+        left, top, right and bottom, and one with the path alone where nothing was found.
+        """
+        if self.objects is None:
+            return [self.to_row()]
+        empty = dict.fromkeys(("label", "score", *EDGES))
+        return [{"path": self.path, **one.to_dict()} for one in self.objects] or [
+            {"path": self.path, **empty}
+        ]
+
     if not TYPE_CHECKING:  # type checkers know the attributes, and refuse others
 
         def __getattr__(self, name: str) -> object:
             raise synonyms.missing_attribute(self, name)
 
     def __str__(self) -> str:
+        if self.objects is not None:
+            return visible(f"{self.path}: {'; '.join(map(str, self.objects)) or NO_OBJECTS}")
         listed = ", ".join(f"{name} {probability:.1%}" for name, probability in self.top_k)
         grade = "" if self.expected_grade is None else f"; expected grade {self.expected_grade:.2f}"
         if self.labels is not None:
@@ -161,8 +190,8 @@ class Predictions(Sequence[Prediction]):
         return [prediction.label for prediction in self.predictions]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A flat row for each prediction, as `pandas.DataFrame` takes them."""
-        return [prediction.to_row() for prediction in self.predictions]
+        """A flat row for each prediction, or object, as `pandas.DataFrame` takes them."""
+        return [row for prediction in self.predictions for row in prediction.to_rows()]
 
     def __str__(self) -> str:
         lines = [*map(str, self.predictions[:_PRINTED])]

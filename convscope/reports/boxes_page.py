@@ -7,8 +7,8 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.boxes.suppression import Detections
-from convscope.evaluation.detection import SHOWN, DetectionMetrics
+from convscope.boxes.detections import SHOWN, Detections
+from convscope.evaluation.detection import DetectionMetrics
 from convscope.evaluation.gallery import style
 from convscope.evaluation.result import EvaluationResult
 from convscope.evaluation.tables import html_table

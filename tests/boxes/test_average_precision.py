@@ -13,9 +13,9 @@ from convscope.boxes.average_precision import (
     mean_average_precision,
     precision_recall,
 )
+from convscope.boxes.detections import Detections
 from convscope.boxes.matching import COCO_THRESHOLDS, Matches, match
 from convscope.boxes.mistakes import MISTAKES, mistakes
-from convscope.boxes.suppression import Detections
 from convscope.boxes.truth import COUNTS, CROWD, DIFFICULT, Objects, unpadded
 from tests.reference import boxes as slow
 

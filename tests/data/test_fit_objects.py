@@ -9,7 +9,7 @@ from convscope.card import Card
 from convscope.data.augmentation.geometry import Affine
 from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.dataset import ArrayImages, Dataset
-from convscope.data.fit_objects import fitted
+from convscope.data.fit_objects import fitted, in_pixels
 from convscope.data.resize import resize_image
 from convscope.errors import RequestError
 
@@ -73,6 +73,26 @@ def test_a_box_ends_at_the_edge_and_one_that_is_mostly_outside_need_not_be_found
     gone = fitted(one_object((0, 10, 12, 20)), how).objects  # 2 of 12
     assert gone.states.tolist() == [DIFFICULT]
     assert gone.sizes.tolist() == [[12, 10]]
+
+
+@pytest.mark.parametrize("size", [(40, 60), (64, 64), (20, 48), (120, 90)])
+@pytest.mark.parametrize("mode", ["pad", "crop", "letterbox", "stretch"])
+def test_a_box_that_the_network_sees_is_found_again_in_the_image(mode, size):
+    box = (22, 10, 38, 30)
+    dataset = one_object(box)
+    how = card(mode, size)
+    seen = seen_box(resize_image(dataset.images.image(0), how)[..., 0])
+    (again,) = in_pixels(seen[None], (WIDTH, HEIGHT), how)
+    pixel = max(1, WIDTH / size[1], HEIGHT / size[0])
+    assert np.abs(again - box).max() <= 1.01 * pixel
+    exact = in_pixels(fitted(dataset, how).objects.boxes, (WIDTH, HEIGHT), how)
+    assert exact[0].tolist() == pytest.approx(box)
+
+
+def test_what_was_found_beyond_the_image_ends_at_its_edges():
+    how = card("letterbox", (60, 60))  # rows 10 to 49 are the image's
+    boxes = in_pixels(np.array([[0, 0, 1, 1], [0.5, 0, 1, 0.1]]), (WIDTH, HEIGHT), how)
+    assert boxes.tolist() == [[0, 0, 60, 40], [30, 0, 60, 0]]
 
 
 def test_images_of_unknown_size_are_refused():

@@ -77,9 +77,38 @@ def test_evaluate_finds_the_same_and_has_a_row_for_each_image(trained, tmp_path)
         _ = result.details
 
 
+def test_predictions_have_the_boxes_that_evaluate_has_in_pixels(trained):
+    images = scenes_of_test()
+    found = convscope.predict(trained.run, images, min_score=0.05, batch_size=5)
+    result = convscope.evaluate(trained.run)
+    for one, expected in zip(found, result.outputs.found, strict=True):
+        kept = expected.above(0.05)
+        assert one.size == (64, 64)
+        assert [each.label for each in one.objects] == [str(label) for label in kept.labels]
+        assert [each.score for each in one.objects] == pytest.approx(kept.scores, rel=1e-5)
+        boxes = np.array([each.box for each in one.objects]).reshape(-1, 4)
+        assert boxes == pytest.approx(64 * kept.boxes, abs=1e-4)
+        assert [each.cell for each in one.objects] == [tuple(cell) for cell in kept.cells]
+    assert sum(len(one.objects) for one in found) > 16
+    few = convscope.predict(trained.run, images, min_score=0.05, max_overlap=0.0)
+    assert sum(len(one.objects) for one in few) < sum(len(one.objects) for one in found)
+    (none,) = convscope.predict(trained.run, images[0], min_score=1)
+    assert (none.objects, none.label, none.probability) == ((), "no objects", 0)
+
+
+@pytest.mark.parametrize("wrong", [{"min_score": 1.5}, {"max_overlap": -0.1}])
+def test_shares_outside_of_0_to_1_are_refused(trained, wrong):
+    with pytest.raises(RequestError, match=f"`{next(iter(wrong))}` is .*; allowed: 0 to 1"):
+        convscope.predict(trained.run, np.zeros((64, 64), np.uint8), **wrong)
+
+
+def scenes_of_test():
+    dataset = scenes.read_scenes()
+    indices = np.flatnonzero(dataset.split == "test").tolist()
+    return [np.asarray(dataset.images.image(index)) for index in indices]
+
+
 def test_what_does_not_know_boxes_yet_says_so(trained, tmp_path):
-    with pytest.raises(RequestError, match="does not draw yet"):
-        convscope.predict(trained.run, np.zeros((64, 64), np.uint8))
     with pytest.raises(RequestError, match="answers with classes"):
         convscope.export(trained.run, tmp_path / "exported")
     with pytest.raises(RequestError, match="not pooled"):
