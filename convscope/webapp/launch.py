@@ -67,8 +67,8 @@ def fill(
             refused.append(error)
     if not store.models:
         raise refused[0]
-    for error in refused:
-        say(str(error))
+    for text in dict.fromkeys(map(str, refused)):  # several images may be refused for one reason
+        say(text)
 
 
 def _show(

@@ -20,7 +20,7 @@ from convscope.runs.data import is_data_here
 from convscope.terms import json_number
 from convscope.webapp.inspect.computations import Computation
 from convscope.webapp.inspect.graph import GraphRow
-from convscope.webapp.inspect.probabilities import with_probabilities
+from convscope.webapp.inspect.probabilities import class_probabilities, with_probabilities
 from convscope.webapp.inspect.store import LoadedModel, RecordedImage
 from convscope.webapp.inspect.unit import UnitView
 
@@ -132,8 +132,8 @@ def _other(model: LoadedModel, image: RecordedImage, edit: Edit) -> Tensor:
 def _effects(found: ImageIntervention, units: UnitView, about: int | None) -> dict[str, Any]:
     operations = found.operations()
     outputs = found.before[found.before.output], found.after[found.after.output]
-    is_classes = outputs[0].shape == (len(found.card.classes),)
-    before, after = found.probabilities() if is_classes else (None, None)
+    probabilities = [class_probabilities(output.value, found.card) for output in outputs]
+    before, after = (None if one is None else one.numpy() for one in probabilities)
     changed: dict[str, Any] = {}
     for change in operations:  # the last operation of a row is the row's volume
         row = units.row_of(change.name)

@@ -73,7 +73,7 @@ def graph_rows(recording: Recording, parameters: Mapping[str, int]) -> list[Grap
         for row in rows_of(recording.operations, recording.fields.by_operation, parameters)
     }
     readers = Counter(name for operation in operations for name in operation.operands)
-    chains, owner = _chains(operations, readers)
+    chains, owner = _chains(operations, readers, recording.output)
     image = recording[IMAGE].shape
     looks = {
         name: (chain[0].kind, chain[0].shape, len(chain), len(chain[0].operands))
@@ -112,9 +112,12 @@ def chw_shape(shape: Sequence[int]) -> Shape:
 
 
 def _chains(
-    operations: Sequence[Operation], readers: Mapping[str, int]
+    operations: Sequence[Operation], readers: Mapping[str, int], output: str
 ) -> tuple[dict[str, list[Operation]], dict[str, str]]:
-    """The operations of each row by its name, and the row that each operation belongs to."""
+    """The operations of each row by its name, and the row that each operation belongs to.
+
+    What follows from the network's `output` has rows of its own.
+    """
     chains: dict[str, list[Operation]] = {}
     owner = {IMAGE: IMAGE}
     for operation in operations:
@@ -123,7 +126,8 @@ def _chains(
         on_page = get_kind(operation.kind).on_page
         has_one_operand = len(set(operation.operands)) == 1
         is_only_reader = has_one_operand and row != IMAGE and readers[first] == 1
-        if is_only_reader and on_page == "merged" and chains[row][-1].name == first:
+        is_next = is_only_reader and chains[row][-1].name == first != output
+        if is_next and on_page == "merged":
             chains[row].append(operation)
             owner[operation.name] = row
             continue

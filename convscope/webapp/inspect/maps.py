@@ -99,7 +99,7 @@ def rank_maps(
 ) -> MapRanking:
     """Rank the maps of a row.
 
-    - strongest: by mean magnitude
+    - strongest: by mean magnitude, NaN for a map with NaN
     - distance_from_mean: by distance from the volume that `mean` returns, with its description
     - importance: by gradient times activation for the top-1 class, summed over the map
     - correlated: groups of maps that correlate by 0.9 or more
@@ -110,8 +110,9 @@ def rank_maps(
         raise RequestError(f"Unknown ranking {rank!r}. Known: {', '.join(get_args(Rank))}.")
     rank = cast("Rank", rank)
     volume = volume_of(recording, row)
-    scores, note = mean_magnitude(volume), ""
-    dead = [int(c) for c in np.flatnonzero(scores == 0)]
+    is_nan = np.isnan(volume).any(axis=(1, 2))
+    scores, note = np.where(is_nan, np.float32("nan"), mean_magnitude(volume)), ""
+    dead = [int(c) for c in np.flatnonzero(~volume.any(axis=(1, 2)))]
     if rank == "correlated":
         groups, note = _correlated(volume)
         return MapRanking(rank, None, dead, groups, note)

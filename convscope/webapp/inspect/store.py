@@ -20,13 +20,18 @@ from convscope.errors import RequestError, WorkError
 from convscope.explanation.loading import preprocess, read_pixels
 from convscope.explanation.recording import Recording, record
 from convscope.features.class_images import ClassImages
-from convscope.inference import inference_mode, probabilities
+from convscope.inference import inference_mode
 from convscope.models import ModelLike, OpenedModel, named_weights, open_model
 from convscope.predictions.result import expected_grade
 from convscope.runs.own_code import NO_CONSENT, Consent
 from convscope.webapp.inspect.graph import GraphRow, graph_rows
 from convscope.webapp.inspect.maps import volume_of
-from convscope.webapp.inspect.probabilities import with_probabilities
+from convscope.webapp.inspect.probabilities import (
+    class_probabilities,
+    ends_in_sigmoid,
+    has_one_logit,
+    with_probabilities,
+)
 from convscope.webapp.inspect.unit import UnitView
 from convscope.weights.class_names import ClassNamesLike, parse_class_names
 from convscope.weights.preprocessing import InputSettings
@@ -112,10 +117,10 @@ class LoadedModel:
     def answer_row(self) -> str:
         """The row whose units are what `predictions` shows, by class; "" if there is none."""
         for image in self.recorded.values():
-            count = len(self.card.classes)
-            shown = image.units.row_of(image.recording.names[-1])
-            if self.predictions(image) and image.units.rows[shown or "image"].shape[0] == count:
-                return shown or ""
+            shown = image.units.row_of(image.recording.names[-1]) or "image"
+            count = 1 if self.has_one_logit(image) else len(self.card.classes)
+            if self.predictions(image) and image.units.rows[shown].shape[0] == count:
+                return shown
         return ""
 
     def row(self, name: str) -> GraphRow:
@@ -133,18 +138,26 @@ class LoadedModel:
         except KeyError:
             raise RequestError("This image is gone from the lab's memory. Drop it again.") from None
 
+    def has_one_logit(self, image: RecordedImage) -> bool:
+        """Whether the network returns one number for two classes."""
+        return has_one_logit(image.recording[image.recording.output].shape, self.card)
+
     def predictions(self, image: RecordedImage) -> list[dict[str, Any]]:
-        """The classes with their probabilities, the most probable first; empty without any."""
-        output = image.recording[image.recording.output].value
-        if output.shape != (len(self.card.classes),):
+        """The classes with their probabilities, the most probable first; empty without any.
+
+        `unit` is the map of `answer_row` that shows how a probability comes about.
+        """
+        shares = class_probabilities(image.recording[image.recording.output].value, self.card)
+        if shares is None:
             return []
-        shares = probabilities(output, self.card)
+        is_one = self.has_one_logit(image)
         order = [int(index) for index in shares.argsort(descending=True)]
         is_several, thresholds = self.card.task == "multi-label", self.card.label_thresholds
         return [
             {
                 "class": self.card.classes[k],
                 "index": k,
+                "unit": 0 if is_one else k,
                 "probability": float(shares[k]),
                 "is_predicted": bool(shares[k] >= thresholds[k]) if is_several else place == 0,
             }
@@ -233,6 +246,16 @@ def check_one_input(opened: OpenedModel) -> None:
         )
 
 
+def _with_labels(opened: OpenedModel, count: int) -> OpenedModel:
+    """A network of which nothing is stated and that ends in sigmoids: each is a label's own.
+
+    A single one is the probability of the second of two classes.
+    """
+    task = "single-label" if count == 1 else "multi-label"
+    card = replace(opened.card, output="probabilities", task=task)
+    return replace(opened, card=card)
+
+
 class ModelStore:
     """The models that are open in a lab."""
 
@@ -308,10 +331,12 @@ class ModelStore:
         try:
             with inference_mode(model.net):
                 recording = record(model.net, preprocess(pixels, model.card))
-                recording = with_probabilities(recording, model.card)
         except RuntimeError as error:
             first = str(error).strip().splitlines()[0].rstrip(".")
             raise RequestError(f"{model.title} does not accept this image ({first}).") from error
+        if model.opened.is_assumed and ends_in_sigmoid(recording):
+            model.opened = _with_labels(model.opened, len(recording[recording.output].value))
+        recording = with_probabilities(recording, model.card)
         sizes = {name: weight.numel() for name, weight in model.net.named_parameters()}
         units = UnitView(recording, graph_rows(recording, sizes))
         self._count += 1

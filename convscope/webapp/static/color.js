@@ -5,11 +5,14 @@ import { contextOf } from "./element.js";
 const STOPS = ["neg-4", "neg-3", "neg-2", "neg-1", "zero", "pos-1", "pos-2", "pos-3", "pos-4"];
 /** @type {Uint8ClampedArray} */
 let table = new Uint8ClampedArray(0);
+/** @type {number[]} */
+let accent = [0, 0, 0];
 
 /** Read the palette of the current theme; call again when the theme changes. */
 export function readPalette() {
   const style = getComputedStyle(document.documentElement);
   const stops = STOPS.map((name) => rgb(style.getPropertyValue(`--${name}`).trim()));
+  accent = rgb(style.getPropertyValue("--accent").trim());
   table = new Uint8ClampedArray(3 * 513);
   for (let i = 0; i <= 512; i++) {
     const at = (i / 512) * (stops.length - 1);
@@ -39,7 +42,8 @@ export function cell(value, peak) {
 export const rgbOf = (value, peak) => table.subarray(slot(value, peak), slot(value, peak) + 3);
 
 /**
- * Draw a map, one pixel for each unit; CSS scales it up without smoothing.
+ * Draw a map, one pixel for each unit; CSS scales it up without smoothing. What is not finite is no color of the
+ * scale: it is chequered in the accent.
  * @param {ArrayLike<number>} values
  * @param {number} height
  * @param {number} width
@@ -52,7 +56,8 @@ export function picture(values, height, width, peak, shown = Infinity) {
   [canvas.width, canvas.height] = [width, height];
   const image = new ImageData(width, height);
   for (let i = 0; i < height * width && i < shown; i++) {
-    image.data.set(table.subarray(slot(values[i], peak), slot(values[i], peak) + 3), 4 * i);
+    const strange = !Number.isFinite(values[i]) && (i + Math.floor(i / width)) % 2 === 0;
+    image.data.set(strange ? accent : table.subarray(slot(values[i], peak), slot(values[i], peak) + 3), 4 * i);
     image.data[4 * i + 3] = 255;
   }
   contextOf(canvas).putImageData(image, 0, 0);

@@ -6,7 +6,7 @@
 import { filters } from "./api.js";
 import { cell, picture } from "./color.js";
 import { el } from "./element.js";
-import { QUESTIONS, namesClasses } from "./maps_text.js";
+import { QUESTIONS, className, namesClasses } from "./maps_text.js";
 import { fixed, whole } from "./numbers.js";
 import { number, scan } from "./planes.js";
 import { go } from "./state.js";
@@ -76,7 +76,7 @@ export function mapCard(scene, c, score) {
  */
 function title(net, row, c) {
   if (row.op === "image") return row.shape[0] === 3 ? ["red", "green", "blue"][c] : `channel ${c}`;
-  if (namesClasses(row, net)) return net.classes[c];
+  if (namesClasses(row, net)) return className(row, net, c);
   return row.shape[1] * row.shape[2] === 1 ? `unit ${c}` : `map ${c}`;
 }
 

@@ -95,5 +95,8 @@ function padding(row) {
 export const titleOf = (row) => (/^\d+$/.test(row.name) ? `${row.name} (${row.type})` : row.name);
 
 /** Is this a layer whose units stand for the classes? @param {Row} row @param {Network} net */
-export const namesClasses = ({ op, shape }, { classes }) =>
-  ["dense", "softmax"].includes(op) && shape[1] * shape[2] === 1 && classes?.length === shape[0];
+export const namesClasses = ({ name, op, shape }, { answer, classes }) =>
+  name === answer || (["dense", "softmax"].includes(op) && shape[1] * shape[2] === 1 && classes?.length === shape[0]);
+
+/** The class that a unit stands for: a single one, for the second of two. @param {Row} row @param {Network} net @param {number} map */
+export const className = ({ shape }, { classes }, map) => classes[shape[0] === 1 ? classes.length - 1 : map];

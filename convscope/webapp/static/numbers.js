@@ -2,7 +2,7 @@
  * How numbers are set: a true minus, a fixed number of decimals in a column, no false digits.
  * @type {Record<string, string>}
  */
-const WORDS = { nan: "not a number", inf: "∞", "-inf": "−∞" };
+const WORDS = { nan: "NaN", inf: "∞", "-inf": "−∞", NaN: "NaN", Infinity: "∞", "-Infinity": "−∞" };
 
 /**
  * @param {number | string} value  the words "nan", "inf" and "-inf" stand for what is no number
@@ -10,7 +10,8 @@ const WORDS = { nan: "not a number", inf: "∞", "-inf": "−∞" };
  * @returns {string}
  */
 export function fixed(value, decimals) {
-  if (typeof value === "string") return WORDS[value] ?? value;
+  if (!Number.isFinite(value)) return WORDS[String(value)] ?? String(value);
+  value = Number(value);
   const text = Math.abs(value).toFixed(decimals);
   return (value < 0 && Number(text) !== 0 ? "−" : "") + text;
 }
@@ -37,7 +38,8 @@ export function decimalsFor(values, digits = 4) {
  * @param {number | string} value
  */
 export function whole(value) {
-  if (typeof value === "string") return WORDS[value] ?? value;
+  if (!Number.isFinite(value)) return WORDS[String(value)] ?? String(value);
+  value = Number(value);
   for (let digits = 1; digits <= 9; digits++) {
     const text = value.toPrecision(digits);
     if (Math.fround(Number(text)) === Math.fround(value)) return String(Number(text)).replaceAll("-", "−");
@@ -55,8 +57,9 @@ export const several = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 
 /** 0.99871 -> "99.87%"; never a rounded "100.00%" for what is not certain. @param {number | string | null} p */
 export function percent(p) {
-  if (typeof p === "string") return WORDS[p] ?? p;
-  if (p === null || Number.isNaN(p)) return WORDS.nan;
+  if (p === null) return WORDS.nan;
+  if (!Number.isFinite(p)) return WORDS[String(p)] ?? String(p);
+  p = Number(p);
   if (p > 0.9999) return "> 99.99%";
   if (p < 0.0001) return "< 0.01%";
   return `${(100 * p).toFixed(2)}%`;

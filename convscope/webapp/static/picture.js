@@ -153,9 +153,9 @@ function answers(net, image) {
 }
 
 /** A class leads to how its percentage comes about. @param {Network} net @param {Prediction} answer */
-function className(net, { class: name, index, probability }) {
+function className(net, { class: name, unit: map, probability }) {
   if (!net.answer) return el("span", { class: "what", title: name }, name);
-  const place = { layer: net.answer, map: index, row: 0, col: 0 };
+  const place = { layer: net.answer, map, row: 0, col: 0 };
   const title = `${name}: how ${percent(probability)} comes about`;
   return el("a", { class: "what", title, ...link({ layer: net.answer, place, trail: [], why: null }) }, name);
 }

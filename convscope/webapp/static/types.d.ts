@@ -207,6 +207,8 @@ export interface Network {
 export interface Prediction {
   class: string;
   index: number;
+  /** The map of the network's `answer` that shows how the probability comes about. */
+  unit: number;
   probability: JsonNumber;
   is_predicted: boolean;
 }

@@ -4,6 +4,7 @@
 /** @import { Scene } from "./ledger.js" */
 
 import { el } from "./element.js";
+import { className, namesClasses } from "./maps_text.js";
 import { bracketed, figure, spotName } from "./matrix.js";
 import { count, decimalsFor, signed, whole } from "./numbers.js";
 
@@ -20,7 +21,6 @@ export const LABELS = {
 export function heading(scene) {
   const { net, place, unit, row } = scene;
   const name = spotName(net, { row: row.name, map: place.map, y: place.row, x: place.col });
-  const last = ["dense", "softmax"].includes(row.op) && net.classes?.length === row.shape[0] && row.shape[1] === 1;
   const decimals = Math.min(6, Math.max(4, decimalsFor([unit.value], 4)));
   return el(
     "div",
@@ -31,7 +31,12 @@ export function heading(scene) {
       `${name} = `,
       el("span", { class: "result", title: whole(unit.value) }, figure(unit.value, decimals)),
     ),
-    el("p", { class: "lead" }, last ? `For class ${net.classes[place.map]}. ` : null, how(scene)),
+    el(
+      "p",
+      { class: "lead" },
+      namesClasses(row, net) ? `For class ${className(row, net, place.map)}. ` : null,
+      how(scene),
+    ),
   );
 }
 

@@ -5,7 +5,7 @@
 import { imageAddress } from "../api.js";
 import { contextOf, el, write } from "../element.js";
 import { spotName } from "../matrix.js";
-import { count, decimalsFor, signed } from "../numbers.js";
+import { count, decimalsFor, fixed, signed } from "../numbers.js";
 import { legend } from "../planes.js";
 import { go } from "../state.js";
 import { visible } from "../words.js";
@@ -125,7 +125,7 @@ function sentence(net, { result, map }, [top, left, bottom, right], unit) {
   const value = region ? region.share : sum / Math.max(1, cells);
   const rows = bottom - top > 1 ? `rows ${top}–${bottom - 1}` : `row ${top}`;
   const columns = right - left > 1 ? `columns ${left}–${right - 1}` : `column ${left}`;
-  const text = Number.isFinite(value) ? signed(value, Math.max(2, decimalsFor([result.maximum], 3))) : "not a number";
+  const text = Number.isFinite(value) ? signed(value, Math.max(2, decimalsFor([result.maximum], 3))) : fixed(value, 0);
   const of = region ? " of the score" : "";
   return `${rows}, ${columns}: ${text}${of}. Behind it, ${unit.row === "image" ? "the pixel" : spotName(net, unit)}.`;
 }
