@@ -43,10 +43,13 @@ def by_torch(image: Image.Image | NDArray[np.uint8], fit: Fit) -> NDArray[np.uin
 
 def box_by_pillow(image: Image.Image | NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
     """What `by_torch` returns, to rounding: pixels outside the box have no part in it."""
-    whole = Image.fromarray(image) if isinstance(image, np.ndarray) else image
-    left, top, right, bottom = fit.box
-    box = whole.crop((int(left), int(top), int(right), int(bottom)))
-    return by_pillow(box, Fit((0.0, 0.0, right - left, bottom - top), fit.size), "bilinear")
+    left, top, right, bottom = map(int, fit.box)
+    if isinstance(image, np.ndarray):
+        box = Image.fromarray(image[top:bottom, left:right])
+    else:
+        box = image.crop((left, top, right, bottom))
+    inside = Fit((0.0, 0.0, float(right - left), float(bottom - top)), fit.size)
+    return by_pillow(box, inside, "bilinear")
 
 
 def suits_torch(fit: Fit, interpolation: Interpolation) -> bool:

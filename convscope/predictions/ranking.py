@@ -21,10 +21,11 @@ def rank_classes(names: Sequence[str], answers: Answers, card: Card, top: int) -
     is_several = card.task == "multi-label"
     predictions: list[Prediction] = []
     for index, name in enumerate(names):
-        row, said = answers.probabilities[index], answers.predicted[index]
-        first = [int(k) for k in order[index] if (said[k] if is_several else k == said)]
-        ranked = [*first, *(int(k) for k in order[index] if int(k) not in first)]
+        row, said, ranks = answers.probabilities[index], answers.predicted[index], order[index]
+        is_first = said[ranks] if is_several else ranks == said
+        first = ranks[is_first].tolist()
         count = max(top, len(first)) if is_several else top
+        ranked = [*first, *ranks[~is_first][:count].tolist()]
         members = None if answers.sets is None else answers.sets[index]
         predictions.append(
             Prediction(
@@ -35,7 +36,7 @@ def rank_classes(names: Sequence[str], answers: Answers, card: Card, top: int) -
                 is_sure=None if answers.is_sure is None else bool(answers.is_sure[index]),
                 set=None
                 if members is None
-                else tuple(card.classes[int(k)] for k in order[index] if members[k]),
+                else tuple(card.classes[k] for k in ranks[members[ranks]]),
             )
         )
     return predictions
