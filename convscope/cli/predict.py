@@ -25,7 +25,7 @@ from convscope.cli.options import (
 )
 from convscope.device import keep_freed_memory
 from convscope.distributed.launch import is_first
-from convscope.errors import RequestError
+from convscope.errors import RequestError, shell_word
 from convscope.startup import collect_again, exported_folder
 from convscope.words.screen import Screen
 
@@ -34,7 +34,7 @@ def predict(
     run: str,
     /,
     *images: str,
-    format: Literal["table", "json", "csv"] = "table",  # noqa: A002
+    format: Literal["table", "json", "csv", "coco"] = "table",  # noqa: A002
     model: OwnCode = None,
     trust: Trust = False,
     weights: PretrainedWeights = None,
@@ -48,10 +48,13 @@ def predict(
     batch_size: BatchSize = None,
     device: Device = "auto",
     threads: Threads = None,
+    min_score: float | None = None,
+    max_overlap: float | None = None,
+    draw: Path | None = None,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     json: Flag = False,
 ) -> None:
-    """Classify images with a trained network.
+    """Classify images with a trained network, or find the objects in them.
 
     The folder of an exported network answers without PyTorch. So does a run that was exported into
     its own folder by `convscope export RUN`, unless its weights have changed since, or --device,
@@ -65,11 +68,17 @@ def predict(
     images
         Image files, folders (with all images inside), or globs.
     format
-        A table for people; csv or json for programs. A row of CSV has path, label, probability,
-        then label_2, probability_2 and so on; of several labels path, labels, label_1,
-        probability_1 and so on. By what `decide` chose there are answer and set, too.
+        A table for people; csv or json for programs, coco for boxes. A row of CSV has path, label,
+        probability, label_2, probability_2 ...; of several labels path, labels, label_1 ...; of an
+        object path, label, score and edges in pixels. By what `decide` chose, answer and set, too.
     top
         Number of most probable classes to show per image.
+    min_score
+        Least score of an object, by default 0.5.
+    max_overlap
+        IoU above which of two boxes of a class only the better one is kept, by default 0.5.
+    draw
+        Folder for the images with the boxes of their objects.
     output
         For any number of images: a folder for predictions, whose name ends in .parquet or .csv. The
         same command goes on where it was stopped, and several at once share the work. It needs an
@@ -89,6 +98,9 @@ def predict(
             "mean": mean,
             "std": std,
             "device": None if device in ("auto", "cpu") else device,
+            "min_score": min_score,
+            "max_overlap": max_overlap,
+            "draw": draw,
             "format": None if format == "table" else format,
         }
         _write_parts(run, images, output, options, top, batch_size, threads, json=json)
@@ -115,10 +127,15 @@ def predict(
         batch_size=batch_size,
         device=device,
         threads=threads,
+        min_score=min_score,
+        max_overlap=max_overlap,
+        draw=draw,
     )
     if not is_first():
         return
     print_predictions(predictions, "json" if json else format)
+    if draw is not None:
+        Screen(stderr=True).say(f"{shell_word(draw)} has the images with their boxes.")
 
 
 def _write_parts(

@@ -8,12 +8,15 @@ from rich.table import Table
 from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.errors import WorkError
+from convscope.predictions.objects import EDGES
 from convscope.predictions.result import Predictions, listing
 from convscope.words.csv_text import to_csv
 from convscope.words.screen import Screen, cell
 
+PredictionFormat = Literal["table", "json", "csv", "coco"]
 
-def print_predictions(predictions: Predictions, form: Literal["table", "json", "csv"]) -> None:
+
+def print_predictions(predictions: Predictions, form: PredictionFormat) -> None:
     """Print them on standard output, and notes and unreadable images on standard error.
 
     Raises WorkError where there are images, and none could be read.
@@ -29,6 +32,10 @@ def print_predictions(predictions: Predictions, form: Literal["table", "json", "
             )
         case "csv":
             _print_csv(predictions)
+        case "coco":
+            print_json(predictions.to_coco())
+        case "table" if any(one.objects is not None for one in predictions):
+            _print_objects(predictions)
         case "table":
             _print_table(predictions)
     errors = Screen(stderr=True)
@@ -49,7 +56,21 @@ def _print_csv(predictions: Predictions) -> None:
 
 
 def _cell(value: object) -> str:
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
+    return f"{value:.6f}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _print_objects(predictions: Predictions) -> None:
+    """A row for each object, with its edges in pixels; an image without one has a row, too."""
+    table = Table("image", "object", box=None, pad_edge=False)
+    for name in ("score", *EDGES):
+        table.add_column(name, justify="right")
+    for prediction in predictions:
+        for one in prediction.objects or ():
+            numbers = [f"{one.score:.1%}", *(f"{edge:.1f}" for edge in one.box)]
+            table.add_row(*map(cell, [prediction.path, one.label, *numbers]))
+        if not prediction.objects:
+            table.add_row(*map(cell, [prediction.path, prediction.label]))
+    Screen().print(table)
 
 
 def _print_table(predictions: Predictions) -> None:

@@ -80,9 +80,7 @@ def print_result(
     terminal.note(f"Run:   {run}   (report.html shows curves, confusion, worst mistakes)")
     finds_objects = folder.read_card().task == "detection"
     next_steps = [
-        f"convscope evaluate {run}{trust}"
-        if finds_objects
-        else f"convscope predict {run} IMAGE...{trust}",
+        f"convscope predict {run} IMAGE...{' --draw boxes' * finds_objects}{trust}",
         f"convscope explain {run} IMAGE{trust}   (the arithmetic behind the answer)",
         f"convscope lab {run}{trust}   (a page to look inside)",
     ]

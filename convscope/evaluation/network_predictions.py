@@ -20,7 +20,9 @@ from convscope.inference import probabilities
 from convscope.models import ModelLike
 from convscope.predictions.answering import answer_batches, collect
 from convscope.predictions.decided import Answers, decide
+from convscope.predictions.drawing import draw_predictions
 from convscope.predictions.loading import ImageBatches, find_images
+from convscope.predictions.object_options import ObjectOptions
 from convscope.predictions.result import Predictions
 from convscope.runs.own_code import Consent
 from convscope.weights.class_names import ClassNamesLike
@@ -41,8 +43,7 @@ def predict_by_torch(
     batch_size: int | None,
     device: str,
     threads: int | None,
-    min_score: float,
-    max_overlap: float,
+    objects: ObjectOptions,
     on_progress: ProgressCallback,
     notes: Sequence[str] = (),
 ) -> Predictions:
@@ -57,6 +58,7 @@ def predict_by_torch(
             consent=consent,
         )
         net, card = opened.net, opened.card
+        objects.check(card, opened.name)
         torch_device = own_device(device, group)
         net.to(torch_device)
         channels_last, default_size = choose_feeding(net, card, torch_device)
@@ -68,7 +70,10 @@ def predict_by_torch(
             outputs = compute_logits(net, fed, card.num_outputs)
             if card.boxes is not None:
                 return detections(
-                    outputs.cpu(), card.boxes, min_score=min_score, max_overlap=max_overlap
+                    outputs.cpu(),
+                    card.boxes,
+                    min_score=objects.least_score,
+                    max_overlap=objects.most_overlap,
                 )
             shares = probabilities(outputs, card).cpu().numpy()
             return decide(outputs.float().cpu().numpy(), shares, card)
@@ -79,4 +84,8 @@ def predict_by_torch(
         with threads_set(threads), torch.inference_mode(), batches:
             mine = answer_batches(batches, answer, card, top=top, on_progress=on_progress)
         answers = group.gathered(mine, "at the predictions")
-    return collect(answers, [*notes, *([opened.note] if opened.note else []), *found])
+        said = [*notes, *([opened.note] if opened.note else []), *found]
+        predictions = collect(answers, said, card)
+        if objects.draw is not None and group.rank == 0:
+            draw_predictions(predictions, listed, card, objects.draw)
+    return predictions

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convscope.boxes.detections import MAX_OVERLAP, SHOWN
 from convscope.card import ResizeMode
 from convscope.data.images import ImageLike
 from convscope.distributed.launch import current_launch
@@ -13,6 +12,7 @@ from convscope.errors import RequestError
 from convscope.exported.folder import ExportedModel
 from convscope.exported.of_run import export_of_run, named_export
 from convscope.predictions.answering import collect
+from convscope.predictions.object_options import ObjectOptions
 from convscope.predictions.result import Predictions
 from convscope.synonyms import takes_synonyms
 
@@ -44,8 +44,9 @@ def predict(
     batch_size: int | None = None,
     device: str = "auto",
     threads: int | None = None,
-    min_score: float = SHOWN,
-    max_overlap: float = MAX_OVERLAP,
+    min_score: float | None = None,
+    max_overlap: float | None = None,
+    draw: str | Path | None = None,
     on_progress: "ProgressCallback" = lambda done, total: None,
 ) -> Predictions:
     """Label images: files, folders (all images below them), glob patterns, PIL images, arrays and
@@ -68,8 +69,9 @@ def predict(
     is computed by PyTorch.
 
     Of a network that finds objects, each prediction has its `objects`: those with a score of at
-    least `min_score`, and of two boxes of a class whose intersection over union is above
-    `max_overlap` only the better one.
+    least `min_score`, by default 0.5, and of two boxes of a class whose intersection over union is
+    above `max_overlap`, by default 0.5, only the better one. `draw` is a folder for the images with
+    their boxes.
 
     Processes that torchrun started share the images, and each returns the predictions for all.
 
@@ -80,9 +82,8 @@ def predict(
     counts = (top, *(1 if count is None else count for count in (batch_size, threads)))
     if not all(isinstance(count, int) and count >= 1 for count in counts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RequestError("`top`, `batch_size` and `threads` must be integers, at least 1.")
-    for name, share in (("min_score", min_score), ("max_overlap", max_overlap)):
-        if not 0 <= share <= 1:
-            raise RequestError(f"`{name}` is {share:g}; allowed: 0 to 1.")
+    folder = None if draw is None else Path(draw)
+    objects = ObjectOptions(min_score=min_score, max_overlap=max_overlap, draw=folder)
     options = {
         "model": model,
         "trust": trust or None,
@@ -97,6 +98,7 @@ def predict(
     stated = [f"`{name}`" for name, value in options.items() if value is not None]
     exported, note = _find_exported(run, stated, device)
     if exported is not None:
+        objects.check(exported.card, str(exported.path))
         return _predict_exported(
             exported,
             images,
@@ -121,8 +123,7 @@ def predict(
         batch_size=batch_size,
         device=device,
         threads=threads,
-        min_score=min_score,
-        max_overlap=max_overlap,
+        objects=objects,
         on_progress=on_progress,
         notes=[note] if note else [],
     )
@@ -173,12 +174,12 @@ def _predict_exported(
     launch = current_launch()
     if launch is None or launch.size == 1:
         answers, notes = answer()
-        return collect([answers], notes)
+        return collect([answers], notes, model.card)
     from convscope.distributed.joining import joined  # noqa: PLC0415 -- torch
 
     with joined() as group:
         answers, notes = answer(rank=group.rank, size=group.size)
-        return collect(group.gathered(answers, "at the predictions"), notes)
+        return collect(group.gathered(answers, "at the predictions"), notes, model.card)
 
 
 def _has_gpu() -> bool:

@@ -59,7 +59,9 @@ def answer_batches(
     return answers
 
 
-def collect(of_processes: Sequence[Sequence[BatchAnswers]], notes: Sequence[str]) -> Predictions:
+def collect(
+    of_processes: Sequence[Sequence[BatchAnswers]], notes: Sequence[str], card: Card
+) -> Predictions:
     """The batches in order, which the processes took in turn."""
     turns = itertools.zip_longest(*of_processes)
     answers = [answers for turn in turns for answers in turn if answers is not None]
@@ -69,4 +71,5 @@ def collect(of_processes: Sequence[Sequence[BatchAnswers]], notes: Sequence[str]
         tuple(one for part in answers for one in part.unreadable),
         (*notes, *describe_notes(noted)),
         tuple(one for part in answers for one in part.thumbnails),
+        card.classes,
     )

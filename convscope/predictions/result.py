@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -12,6 +13,8 @@ from PIL import Image
 
 from convscope import synonyms
 from convscope.data.dataset import NO_LABEL
+from convscope.errors import RequestError
+from convscope.predictions.coco_results import coco_results
 from convscope.predictions.objects import EDGES, DetectedObject
 from convscope.words import escape_html, visible
 
@@ -162,12 +165,14 @@ class Predictions(Sequence[Prediction]):
         unreadable: (path, reason) of each image that could not be read; it has no prediction.
         notes: sentences for the user: files left out, animations of which one frame was used.
         thumbnails: small copies of the first images, for notebooks.
+        classes: all that the network knows, in the order of its outputs.
     """
 
     predictions: tuple[Prediction, ...]
     unreadable: tuple[tuple[str, str], ...]
     notes: tuple[str, ...] = ()
     thumbnails: tuple[Image.Image, ...] = field(default=(), compare=False)
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.predictions)
@@ -192,6 +197,19 @@ class Predictions(Sequence[Prediction]):
     def to_dicts(self) -> list[dict[str, Any]]:
         """A flat row for each prediction, or object, as `pandas.DataFrame` takes them."""
         return [row for prediction in self.predictions for row in prediction.to_rows()]
+
+    def to_coco(self, annotations: str | Path | None = None) -> list[dict[str, Any]]:
+        """The objects as COCO's results; see `convscope.predictions.coco_results`.
+
+        Raises RequestError for a network that classifies whole images, too.
+        """
+        found = [(one.path, one.objects) for one in self if one.objects is not None]
+        if len(found) < len(self):
+            raise RequestError(
+                "COCO's results are boxes, and the network classifies whole images; take csv or "
+                "json."
+            )
+        return coco_results(found, self.classes, annotations)
 
     def __str__(self) -> str:
         lines = [*map(str, self.predictions[:_PRINTED])]

@@ -191,10 +191,12 @@ SENTENCES = {
     "Callbacks are objects: in Python, convscope.train takes a list of convscope.Callback.":
     "callbacks callback plugins hooks",
     "Predictions are for one view of each image.": "tta num_crops ten_crop n_crops",
-    "convscope classifies whole images; it finds no objects in them.": "conf iou max_det nms "
-    "agnostic_nms box dfl pose kobj rle angle dlog dgrad dlam overlap_mask mask_ratio "
-    "retina_masks vid_stride stream_buffer tracker save_frames save_crop show_labels show_conf "
-    "show_boxes line_width save_txt save_conf save_json embed visualize",
+    "Objects are found with `task='detection'`; `convscope predict RUN IMAGE` shows them, and its "
+    "help says which are kept.": "conf iou max_det nms agnostic_nms box dfl save_txt save_conf "
+    "save_json show_labels show_conf show_boxes line_width",
+    "Objects have boxes; there are no masks, poses or tracks.": "pose kobj rle angle dlog dgrad "
+    "dlam overlap_mask mask_ratio retina_masks vid_stride stream_buffer tracker save_frames "
+    "save_crop embed visualize",
     "A finished training is exported by `convscope export RUN -o FOLDER`.": "export onnx simplify "
     "opset workspace dynamic optimize tflite coreml",
     "It belongs to other kinds of networks.": "use_cache neftune_noise_alpha naflex_loader "
@@ -219,7 +221,7 @@ OF_COMMANDS = {
         "save_txt output_dir save_dir save_json output_file save_csv save_conf project name "
         "exist_ok",
         "Every image gets its most probable classes with their probabilities; `top` says how "
-        "many.": "conf threshold min_conf confidence conf_thres probabilities probs proba",
+        "many.": "probabilities probs proba",
         "The network computes in 32-bit floating point, however it was trained.": "amp half fp16 "
         "bf16 amp_dtype dtype precision mixed_precision",
         "The images are prepared as they were in the training.": "resize crop_pct interpolation "

@@ -101,6 +101,11 @@ SYNONYMS = {
     "sampling": "sampler oversample train_sampling_strategy",
     "seed": "random_seed random_state manual_seed rng_seed rng",
     "device": "gpu gpus gpu_id gpu_ids device_id devices accelerator cuda_device",
+    "min_score": "conf conf_thres confidence min_conf min_confidence score_threshold "
+    "box_score_thresh confidence_threshold",
+    "max_overlap": "iou iou_thres iou_threshold nms_iou nms_threshold nms_thresh nms "
+    "box_nms_thresh",
+    "draw": "draw_dir save_images",
     "threads": "num_threads n_threads cpus num_cpus n_jobs torch_threads cpu_threads",
     "cache": "cache_dataset cache_images cache_mode image_cache",
     "cache_fraction": "memory_share cache_memory",

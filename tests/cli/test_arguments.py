@@ -264,7 +264,9 @@ train --epohcs 3                           ! Did you mean '--epochs'?
 evaluate r --epochs 3                      ! --epochs belongs to `convscope train`
 evaluate r --imgsz 64                      = evaluate r --input-size 64
 evaluate r --channels 1                    ! prepared as they were in the training
-predict r a.png --conf 0.5                 ! --top says how many
+predict r a.png --conf 0.5                 = predict r a.png --min-score 0.5
+predict r a.png --iou-thres 0.4            = predict r a.png --max-overlap 0.4
+predict r a.png --probs                    ! --top says how many
 explain r a.png --gradcam                  ! `convscope attribute`
 attribute r a.png --contrast cat           = attribute r a.png --instead-of cat
 attribute r a.png --class cat              = attribute r a.png --target cat

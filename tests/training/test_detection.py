@@ -1,5 +1,9 @@
 """Boxes through the trainer: training, resuming to the bit, evaluating, refusing."""
 
+import csv
+import importlib
+import importlib.util
+import io
 import json
 import os
 import signal
@@ -8,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import convscope
 from convscope.boxes.coding import BoxCoding
@@ -94,6 +99,82 @@ def test_predictions_have_the_boxes_that_evaluate_has_in_pixels(trained):
     assert sum(len(one.objects) for one in few) < sum(len(one.objects) for one in found)
     (none,) = convscope.predict(trained.run, images[0], min_score=1)
     assert (none.objects, none.label, none.probability) == ((), "no objects", 0)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The scenes of the test as files of twice the size, and COCO's annotations of them."""
+    root = tmp_path_factory.mktemp("files")
+    (root / "images").mkdir()
+    dataset = scenes.read_scenes()
+    images, annotations = [], []
+    for number in np.flatnonzero(dataset.split == "test").tolist():
+        image = dataset.images.image(number)
+        Image.fromarray(np.asarray(image)).resize((128, 128), 0).save(
+            root / "images" / f"{number}.png"
+        )
+        images.append(dict(id=number, file_name=f"{number}.png", width=128, height=128))
+        of = dataset.objects.of_image(number)
+        for box, label in zip(
+            2 * dataset.objects.boxes[of], dataset.objects.labels[of], strict=True
+        ):
+            left, top, right, bottom = box.tolist()
+            annotations.append(
+                dict(
+                    id=len(annotations) + 1, image_id=number, category_id=50 - int(label),
+                    bbox=[left, top, right - left, bottom - top], iscrowd=0,
+                    area=(right - left) * (bottom - top),
+                )
+            )  # fmt: skip
+    categories = [dict(id=50 - number, name=str(number)) for number in range(10)]
+    content = dict(images=images, annotations=annotations, categories=categories)
+    (root / "boxes.json").write_text(json.dumps(content))
+    return root
+
+
+@pytest.mark.skipif(
+    not importlib.util.find_spec("pycocotools"), reason="pycocotools is not installed"
+)
+def test_pycocotools_finds_the_ap_of_evaluate_in_the_results_of_predict(trained, files):
+    """From files, through COCO's results with their ids, to the same figure."""
+    coco = importlib.import_module("pycocotools.coco").COCO
+    evaluation = importlib.import_module("pycocotools.cocoeval").COCOeval
+    truth = coco(str(files / "boxes.json"))
+    found = convscope.predict(trained.run, files / "images", min_score=0.01)
+    theirs = evaluation(truth, truth.loadRes(found.to_coco(files / "boxes.json")), "bbox")
+    theirs.evaluate()
+    theirs.accumulate()
+    theirs.summarize()
+    ours = convscope.evaluate(trained.run, files / "boxes.json").metrics
+    assert (ours.ap50, ours.ap) == pytest.approx((theirs.stats[1], theirs.stats[0]), abs=1e-12)
+    assert ours.ap50 > 0.02
+
+
+def test_predict_prints_objects_and_draws_them(trained, files, command, tmp_path):
+    words = ("predict", trained.run, files / "images", "--min-score", 0.05)
+    table = command(*words, "--draw", tmp_path / "drawn")
+    assert "left" in table.stdout.splitlines()[0]
+    assert "drawn has the images with their boxes" in table.stderr
+    assert len(list((tmp_path / "drawn").glob("*.png"))) == 16
+    rows = list(csv.DictReader(io.StringIO(command(*words, "--format", "csv").stdout)))
+    facts = json.loads(command(*words, "--json").stdout)["predictions"]
+    boxes = json.loads(command(*words, "--format", "coco").stdout)
+    each = [one for of in facts for one in of["objects"]]
+    assert len(rows) >= len(each) == len(boxes) > 16
+    assert [float(row["left"]) for row in rows if row["left"]] == pytest.approx(
+        [one["left"] for one in each], abs=1e-6
+    )
+    assert {of["width"] for of in facts} == {128}
+    words = ("predict", trained.run, files / "images", "--output", tmp_path / "out.csv")
+    assert "--min-score" in command(*words, "--min-score", 0.3, code=2).stderr
+    wrong = command("predict", trained.run, files, "--draw", files / "boxes.json", code=2).stderr
+    assert "--draw is a folder" in wrong
+
+
+@pytest.mark.parametrize("option", [{"min_score": 0.5}, {"max_overlap": 0.5}, {"draw": "drawn"}])
+def test_a_classifier_has_no_boxes(option, digits_run):
+    with pytest.raises(RequestError, match=r"is for networks that find objects"):
+        convscope.predict(digits_run, np.zeros((8, 8), np.uint8), **option)
 
 
 @pytest.mark.parametrize("wrong", [{"min_score": 1.5}, {"max_overlap": -0.1}])
