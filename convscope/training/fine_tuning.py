@@ -38,13 +38,13 @@ def fine_tuning_lr(images_per_step: int, *, backbone_lr_scale: float) -> float:
 
     That of the body is at most 0.0003, whatever its share. For less than 32 images both shrink by
     the root of their number: Malladi et al., 2022, "On the SDEs and scaling rules for adaptive
-    gradient algorithms".
+    gradient algorithms". Rounded to three digits, for a person reads and types it.
 
-    >>> fine_tuning_lr(32, backbone_lr_scale=0.1), fine_tuning_lr(8, backbone_lr_scale=1.0)
-    (0.003, 0.00015)
+    >>> fine_tuning_lr(32, backbone_lr_scale=0.1), fine_tuning_lr(16, backbone_lr_scale=0.1)
+    (0.003, 0.00212)
     """
     share = math.sqrt(min(1.0, images_per_step / _BATCH))
-    return round(share * min(_HEAD_LR, _BODY_LR / max(backbone_lr_scale, 0.01)), 12)
+    return float(f"{share * min(_HEAD_LR, _BODY_LR / max(backbone_lr_scale, 0.01)):.3g}")
 
 
 def describe_recipe(config: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
