@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from convscope.evaluation.evaluate import evaluate as evaluate
     from convscope.evaluation.predict import predict as predict
     from convscope.explanation.api import explain as explain
+    from convscope.explanation.api import explain_boxes as explain_boxes
     from convscope.explanation.recording import record as record
     from convscope.explanation.saved_recordings import load_recording as load_recording
     from convscope.exported.batch import batch_predict as batch_predict
@@ -79,6 +80,7 @@ _HOME = {
     "embed": "convscope.features.embedding.api",
     "evaluate": "convscope.evaluation.evaluate",
     "explain": "convscope.explanation.api",
+    "explain_boxes": "convscope.explanation.api",
     "export": "convscope.conversion.api",
     "export_weights": "convscope.conversion.renamed_weights",
     "filters": "convscope.features.filters.api",
@@ -131,6 +133,7 @@ __all__ = [
     "embed",
     "evaluate",
     "explain",
+    "explain_boxes",
     "export",
     "export_weights",
     "filters",

@@ -1,11 +1,11 @@
 """`attribute`: which parts of images a network's answers rest on."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Literal, cast
 
 from convscope.attribution.attributions import Attributions
 from convscope.attribution.baselines import Baseline
+from convscope.attribution.box_target import box_target
 from convscope.attribution.methods import METHOD_NAMES, METHODS, MethodName, MethodOptions
 from convscope.attribution.photos import Photo, name_of, open_photo
 from convscope.attribution.relevance import LrpRule
@@ -17,7 +17,12 @@ from convscope.attribution.watching import NOBODY, Steps, Watching
 from convscope.card import Card, refuse_objects
 from convscope.data.images import ImageLike
 from convscope.errors import RequestError, nearest
-from convscope.inference import probabilities
+from convscope.explanation.api import boxes_of
+from convscope.explanation.boxes.recorded_boxes import RecordedBoxes, split_name
+from convscope.explanation.loading import size_in_pixels
+from convscope.explanation.recorded_image import RecordedImage
+from convscope.explanation.recording import record
+from convscope.inference import inference_mode
 from convscope.models import ModelLike, OpenedModel, named_weights, open_model
 from convscope.predictions.loading import find_images
 from convscope.runs.own_code import Consent
@@ -62,6 +67,7 @@ def attribute(
     tensors; a tensor (c, h, w) of fractions is what the network is fed.
 
     `target` is the class whose logit is explained, by name or index; by default the top-1 class.
+    Of a network that finds objects it is a number of a box, "box1.left", as in `explain`.
     With `instead_of`, the logit of `target` less that of another class is: why this and not that.
     By default `method` is then hires-cam and gradient-x-input, which divide it exactly where the
     network is piecewise linear; else it is grad-cam. "all" leaves out those that the network
@@ -91,7 +97,7 @@ def attribute(
     return attribute_opened(
         opened,
         images,
-        methods=chosen_methods(method, is_contrast=instead_of is not None),
+        methods=chosen_methods(method, is_contrast=instead_of is not None, target=target),
         leave_out=method == ALL,
         target=target,
         instead_of=instead_of,
@@ -110,9 +116,11 @@ def attribute(
 
 
 def chosen_methods(
-    method: str | Sequence[str] | None, *, is_contrast: bool
+    method: str | Sequence[str] | None, *, is_contrast: bool, target: str | int | None = None
 ) -> tuple[MethodName, ...]:
     """The methods that are meant, each once. Raises RequestError for an unknown one."""
+    if method is None and is_of_box(target):
+        return ("gradient-x-input", "occlusion")
     if method is None:
         return ("hires-cam", "gradient-x-input") if is_contrast else ("grad-cam",)
     names = (method,) if isinstance(method, str) else tuple(method)
@@ -145,7 +153,10 @@ def attribute_opened(
 
     With `leave_out`, methods that the network refuses are left out, and the result says why.
     """
-    refuse_objects(opened.card)
+    if not is_of_box(target):
+        refuse_objects(opened.card)
+    elif opened.card.boxes:
+        methods = _for_boxes(methods, instead_of, leave_out=leave_out)
     options = options or MethodOptions()
     _check(options, random_orders, methods)
     found, notes = find_images(images)
@@ -172,7 +183,13 @@ def attribute_opened(
     explained: list[ExplainedImage] = []
     for index, image in enumerate(found, 1):
         photo = open_photo(image, opened.card, name_of(image, index))
-        subject = _subject(opened, photo, target, instead_of, watching)
+        if opened.card.boxes:
+            asked = box_target(_boxes(opened, photo, image), str(target))
+            subject = Subject(
+                opened.net, photo.input, opened.card, asked, on_batch=watching.on_batch
+            )
+        else:
+            subject = _subject(opened, photo, target, instead_of, watching)
         maps: dict[MethodName, Attribution] = {
             each.method: each
             for each in computing.maps(
@@ -201,6 +218,38 @@ def _check(options: MethodOptions, random_orders: int, methods: Sequence[MethodN
         )
 
 
+def is_of_box(target: str | int | None) -> bool:
+    """Whether a target is called as a box or one of its numbers are: box1, box1.left."""
+    return isinstance(target, str) and split_name(target) is not None
+
+
+_OF_CLASSES = ("cam", "lrp")
+
+
+def _for_boxes(
+    methods: Sequence[MethodName], instead_of: str | int | None, *, leave_out: bool
+) -> Sequence[MethodName]:
+    """The methods that take a number of a box. Raises RequestError for what does not."""
+    if instead_of is not None:
+        raise RequestError(
+            "`instead_of` is for classes of whole images; of a box, one number is explained."
+        )
+    refused = [name for name in methods if name in _OF_CLASSES]
+    if refused and not leave_out:
+        raise RequestError(
+            f"{refused[0]} divides the score of a class. For a number of a box, take "
+            "gradient-x-input, which divides it among pixels, or occlusion."
+        )
+    return [name for name in methods if name not in refused]
+
+
+def _boxes(opened: OpenedModel, photo: Photo, image: ImageLike) -> RecordedBoxes:
+    with inference_mode(opened.net):
+        recording = record(opened.net, photo.input)
+    size = size_in_pixels(image, opened.card)
+    return boxes_of(RecordedImage(recording, opened.card, "", image_size=size))
+
+
 def _subject(
     opened: OpenedModel,
     photo: Photo,
@@ -227,7 +276,6 @@ def _explained(
     photo: Photo, subject: Subject, maps: dict[MethodName, Attribution]
 ) -> ExplainedImage:
     logits = subject.logits(subject.image)
-    card = replace(subject.card, output="logits")
-    chances = probabilities(logits[0], card)
+    chances = subject.target.probabilities(logits, subject.card)[0]
     score = float(subject.target.score(logits.double())[0])
     return ExplainedImage(photo, subject.target, tuple(chances.tolist()), score, maps)

@@ -19,24 +19,34 @@ def default_layer(tape: Tape) -> str:
     """The last result with maps behind a convolution, after its activation and before any pooling.
 
     In a residual network it is the last block's output, in a dense one the activation of the last
-    concatenation. Raises RequestError where no layer has maps of more than one position.
+    concatenation. Maps that are the output itself, as a detector's, do not count. Raises
+    RequestError where no layer has maps of more than one position.
     """
     convolved = set[str]()
-    chosen = ""
-    for name in tape.between(IMAGE, tape.logits()):
+    found: list[str] = []
+    end = tape.logits()
+    for name in tape.between(IMAGE, end):
         operation = tape.operations[name]
         rule = get_kind(operation.kind).rule
         if rule in _CONVOLUTIONS or not convolved.isdisjoint(operation.operands):
             convolved.add(name)
         is_map = is_maps(operation.shape) and name in convolved
         if is_map and rule not in (*_POOLS, *_IDLE) and operation.kind not in _SHAPES:
-            chosen = name
-    if not chosen:
+            found.append(name)
+    if len(found) > 1 and _is_reshaped(tape, found[-1], end):
+        found.pop()
+    if not found:
         raise RequestError(
             "No convolution of this network has maps of more than one position, which this method "
             "weighs. Methods that need none: integrated-gradients, gradient-x-input, occlusion."
         )
-    return chosen
+    return found[-1]
+
+
+def _is_reshaped(tape: Tape, name: str, end: str) -> bool:
+    """Whether a result is another one that was only laid out anew."""
+    between = tape.between(name, end)
+    return bool(between) and all(tape.operations[each].kind in _SHAPES for each in between)
 
 
 def find_layer(tape: Tape, layer: str) -> str:

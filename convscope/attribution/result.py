@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.attribution.box_target import BoxTarget
 from convscope.attribution.faithfulness import TOP, Faithfulness
 from convscope.attribution.layer_choice import blocks, enlarge
 from convscope.attribution.methods import METHODS, MethodName
@@ -31,7 +32,7 @@ class Attribution:
     """
 
     method: MethodName
-    target: Target
+    target: Target | BoxTarget
     raw: RawMap
     map: Values
     faithfulness: Faithfulness | None = None
@@ -137,7 +138,7 @@ class ExplainedImage:
     """
 
     photo: Photo
-    target: Target
+    target: Target | BoxTarget
     probabilities: tuple[float, ...]
     score: float
     maps: Mapping[MethodName, Attribution]
@@ -151,7 +152,8 @@ class ExplainedImage:
         top = int(np.argmax(self.probabilities))
         said = f"{self.target.names[top]} ({self.probabilities[top]:.1%})"
         asked = ""
-        if self.target.index != top or self.target.other is not None:
+        is_box = isinstance(self.target, BoxTarget)
+        if self.target.index != top or self.target.other is not None or is_box:
             asked = f"; explained: {self.target} = {number(self.score)}"
         return f"{self.photo.name}: {said}{asked}"
 
@@ -181,7 +183,7 @@ def on_image(raw: RawMap, size: tuple[int, int], *, is_smooth: bool = True) -> V
     return (enlarge if is_smooth else blocks)(raw.values, raw.where, size)
 
 
-def describe_shares(target: Target, shares: Shares) -> str:
+def describe_shares(target: Target | BoxTarget, shares: Shares) -> str:
     """How a score is divided, as a sum."""
     parts = [("the map", shares.map), *shares.others.items()]
     total = " + ".join(f"{name} {number(value)}" for name, value in parts)
@@ -207,7 +209,7 @@ def describe_regions(found: Sequence[Region]) -> list[str]:
 _REGIONS = 3  # that are listed
 
 
-def describe_faithfulness(target: Target, found: Faithfulness) -> Sequence[str]:
+def describe_faithfulness(target: Target | BoxTarget, found: Faithfulness) -> Sequence[str]:
     """What deletion and insertion gave, beside random order."""
     name = target.probability_name
     lines: list[str] = []

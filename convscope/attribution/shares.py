@@ -16,6 +16,7 @@ from convscope.attribution.subject import Subject
 BIASES = "biases"
 CURVES = "curved functions"
 AROUND = "ways around the layer"
+DECODING = "decoding, taken for linear"
 
 
 def plain_gradient(subject: Subject, start: str) -> Tensor:
@@ -51,11 +52,13 @@ def divide(subject: Subject, start: str, gradient: Tensor, flow: Flow) -> Shares
     """The score as gradient times value of a result, biases, and what else there is.
 
     Exact for a piecewise linear way from the result to the output; else `CURVES` is what curved
-    functions, taken for linear at the image, add or take.
+    functions, taken for linear at the image, add or take; `DECODING` the same of what makes a box
+    of the outputs.
     """
     tape = subject.tape
     like = tape.values[tape.logits()]
-    score = dot(subject.target.seed(like.shape, like), like)
+    constant = subject.target.constant(like)
+    score = dot(subject.target.seed(like.shape, like), like) + constant
     biases = curves = 0.0
     is_exact = True
     for name, lost in flow.lost.items():
@@ -63,7 +66,7 @@ def divide(subject: Subject, start: str, gradient: Tensor, flow: Flow) -> Shares
             biases += lost
         else:
             curves, is_exact = curves + lost, False
-    others = {BIASES: biases}
+    others = {BIASES: biases, **({DECODING: constant} if constant else {})}
     if not is_exact:
         others[CURVES] = curves
     around = {n: part for n, part in flow.received.items() if n in tape and n != start}

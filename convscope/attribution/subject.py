@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from convscope.attribution.box_target import BoxTarget
 from convscope.attribution.steps import Tape
 from convscope.attribution.target import Target, plain_logits
 from convscope.card import Card
@@ -35,7 +36,7 @@ class Subject:
         net: nn.Module,
         image: Tensor,
         card: Card,
-        target: Target,
+        target: Target | BoxTarget,
         *,
         on_batch: Callable[[], None] = lambda: None,
     ) -> None:
@@ -45,6 +46,11 @@ class Subject:
         self.card = card
         self.target = target
 
+    @property
+    def num_outputs(self) -> int:
+        """Numbers that the network returns for an image."""
+        return self.card.num_outputs
+
     @cached_property
     def tape(self) -> Tape:
         """The recorded pass on the image."""
@@ -53,10 +59,10 @@ class Subject:
                 self.net,
                 self.image.clone(),
                 should_keep=lambda _module, _kind: True,
-                num_classes=len(self.card.classes),
+                num_classes=self.num_outputs,
             )
         tape = Tape(done)
-        if tape.values[tape.logits()].numel() != len(self.card.classes):
+        if tape.values[tape.logits()].numel() != self.num_outputs:
             raise RequestError(
                 f"The network's output has {tape.values[tape.output].numel()} numbers, and there "
                 f"are {len(self.card.classes)} classes; attribution needs one number a class."
@@ -93,7 +99,7 @@ class Subject:
 
     def _call(self, images: Tensor) -> Tensor:
         self.on_batch()
-        output = call_network(self.net, images, len(self.card.classes))
+        output = call_network(self.net, images, self.num_outputs)
         return plain_logits(output, self.card)
 
 

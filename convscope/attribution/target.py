@@ -1,14 +1,14 @@
 """What is explained: the score of a class, or of one class against another."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from convscope.card import Card
 from convscope.errors import RequestError, nearest
-from convscope.inference import to_logits
+from convscope.inference import probabilities, to_logits
 
 _SHOWN = 10  # classes in a message
 
@@ -59,6 +59,16 @@ class Target:
             return self.score(logits).sigmoid()
         chances = logits.sigmoid() if card.task == "multi-label" else logits.softmax(1)
         return chances[:, self.index]
+
+    is_share = True
+
+    def probabilities(self, logits: Tensor, card: Card) -> Tensor:
+        """Of all classes (n, classes)."""
+        return probabilities(logits, replace(card, output="logits"))
+
+    def constant(self, like: Tensor) -> float:  # noqa: ARG002 -- a box has one
+        """What the score is beside gradient times logits `like`: nothing."""
+        return 0.0
 
     def seed(self, shape: Sequence[int], like: Tensor) -> Tensor:
         """The gradient of the score by logits of this shape."""

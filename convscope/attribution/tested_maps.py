@@ -71,7 +71,7 @@ class TestedMaps:
                 self._steps.add(self._steps.of_method - 1)
                 yield found
                 continue
-            if self._random_orders:
+            if self._random_orders and subject.target.is_share:
                 test = test or self._test(subject, on_progress)
                 on_progress(f"{name}: deletion and insertion")
                 found = replace(found, faithfulness=test(values))

@@ -39,5 +39,8 @@ class Detections:
 
     def above(self, score: float) -> "Detections":
         """Those with at least this score."""
-        kept = self.scores >= score
+        return self.subset(np.flatnonzero(self.scores >= score))
+
+    def subset(self, kept: NDArray[np.int64]) -> "Detections":
+        """Those with these numbers, in their order."""
         return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], self.cells[kept])

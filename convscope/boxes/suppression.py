@@ -55,6 +55,17 @@ def detections(
     image are compared, see `suppress`, and the best `max_boxes` of what is left are returned, cut
     off at the edges of the image.
     """
+    results: list[Detections] = []
+    for found in candidates(outputs, coding, min_score=min_score):
+        kept = suppress(
+            found.boxes, found.scores, found.labels, max_overlap=max_overlap, most=max_boxes
+        )
+        results.append(found.subset(kept))
+    return results
+
+
+def candidates(outputs: Tensor, coding: BoxCoding, *, min_score: float) -> list[Detections]:
+    """The boxes of each image that suppression compares, by falling score; see `detections`."""
     found = decode(outputs.double(), coding)
     all_scores, corners = found.scores.numpy(), found.corners.clamp(0, 1).numpy()
     results: list[Detections] = []
@@ -63,8 +74,6 @@ def detections(
         values = scores[row, column, box, label]
         best = np.argsort(-values, kind="stable")[:_CANDIDATES]
         row, column, box, label = row[best], column[best], box[best], label[best]
-        values, places = values[best], boxes[row, column, box]
-        kept = suppress(places, values, label, max_overlap=max_overlap, most=max_boxes)
-        cells = np.stack([row, column, box], 1)[kept]
-        results.append(Detections(places[kept], values[kept], label[kept], cells))
+        cells = np.stack([row, column, box], 1)
+        results.append(Detections(boxes[row, column, box], values[best], label, cells))
     return results

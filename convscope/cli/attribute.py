@@ -76,9 +76,11 @@ def attribute(
         Image files, folders (with all images inside), or globs.
     method
         One or several; all leaves out those that the network refuses. Default: grad-cam, and with
-        --instead-of hires-cam and gradient-x-input, which divide the difference exactly.
+        --instead-of hires-cam and gradient-x-input, which divide the difference exactly; of a box
+        gradient-x-input and occlusion.
     target
-        The class to explain, by name or index. Default: the top-1 class.
+        The class to explain, by name or index. Default: the top-1 class. Of a network that finds
+        objects a number of a box, by the names of explain: box1.left, box1.score.
     instead_of
         Another class: explain why the target and not that one, by the difference of their logits.
     layer
@@ -121,7 +123,7 @@ def attribute(
             "attribute takes a network and images. Example: `convscope attribute RUN photo.jpg -o "
             "page.html`."
         )
-    methods = chosen_methods(method or None, is_contrast=instead_of is not None)
+    methods = chosen_methods(method or None, is_contrast=instead_of is not None, target=target)
     keep_freed_memory()
     screen = Screen(stderr=json)
     opened = open_model(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, cast
 
+from convscope.cli.explained_boxes import print_boxes
 from convscope.cli.json_output import print_json
 from convscope.cli.options import (
     SEVERAL,
@@ -27,6 +28,7 @@ from convscope.cli.printed_explanation import (
 )
 from convscope.errors import RequestError, shell_word
 from convscope.explanation.api import explain_recorded, record_or_load
+from convscope.explanation.boxes.recorded_boxes import with_named_boxes
 from convscope.explanation.grid import find_filter, map_text, read_grid, record_grid
 from convscope.explanation.network_request import NetworkRequest
 from convscope.explanation.recorded_image import RecordedImage
@@ -79,7 +81,7 @@ def explain(
         always an index; a class that is called by a number stands in quotes: "fc3['7']".
     contrast
         Another class or unit: explain the difference, why one and not the other. A number is an
-        index, as in --at.
+        index, as in --at. Of a box another box: what suppression made of both.
     trace_back
         Trace the largest contributions back to the pixels.
     depth
@@ -156,6 +158,10 @@ def explain(
     if list_layers:
         print_operations(screen, recorded, json=json)
         return
+    subject = [run, *([str(image)] if image else [])]
+    if print_boxes(screen, recorded, subject, at, contrast, trace_back=trace_back, json=json):
+        return
+    recorded = with_named_boxes(recorded, at, contrast)
     if trace_back:
         if contrast is not None:
             raise RequestError("--trace-back follows one unit; leave out --contrast.")
@@ -175,9 +181,7 @@ def explain(
             "--model": model,
             "--trust": trust,
         }
-        print_next(
-            screen, [run, *([str(image)] if image else []), *_words(flags)], explanation, recorded
-        )
+        print_next(screen, [*subject, *_words(flags)], explanation, recorded)
 
 
 def _words(flags: Mapping[str, object]) -> Iterator[str]:

@@ -11,7 +11,9 @@ from torch import Tensor
 from convscope.card import Card
 from convscope.data.images import ImageLike
 from convscope.errors import RequestError, nearest
+from convscope.explanation.boxes.recorded_boxes import RecordedBoxes, first_score, with_named_boxes
 from convscope.explanation.explanation import Explanation
+from convscope.explanation.loading import size_in_pixels
 from convscope.explanation.network_request import NetworkRequest
 from convscope.explanation.recorded_image import RecordedImage
 from convscope.explanation.recording import Recording, record
@@ -93,7 +95,8 @@ def explain(
     of its own that a run recorded, see `convscope.load`.
 
     `at` names the unit: `conv3_2[12,5,7]` by channel, row and column, `fc3[7]` by index,
-    `fc3[cataract]` by class, also `("conv3_2", (12, 5, 7))`; by default the top-1 class. With
+    `fc3[cataract]` by class, also `("conv3_2", (12, 5, 7))`; by default the top-1 class. Of a
+    network that finds objects, `box1.left` is a number of a box, see `explain_boxes`. With
     `contrast`, another class or unit of the same result, the difference of the two is explained.
     With `trace_back`, the unit's `top` largest contributions are followed back, and theirs, `depth`
     operations or to the pixels.
@@ -115,6 +118,8 @@ def explain(
         consent=Consent(trust=trust),
     )
     recorded = record_or_load(model, image, request)
+    at = first_score(recorded) if at is None else at
+    recorded = with_named_boxes(recorded, at, contrast)
     if not trace_back:
         return explain_recorded(recorded, at, contrast=contrast)
     if contrast is not None:
@@ -123,10 +128,42 @@ def explain(
     return recorded.recording.trace_back(name, unit, depth=depth, top=top)
 
 
+def explain_boxes(
+    model: ModelLike | Recording,
+    image: ImageLike | None = None,
+    *,
+    weights: str | None = None,
+    card: Card | None = None,
+    trust: bool = False,
+) -> RecordedBoxes:
+    """The boxes that a network finds in an image, each with its arithmetic.
+
+    The arguments are those of `explain`. `found[0]`, or `found["box1"]`, is the box with the
+    highest score; `found["box1.1"]` the first one that it suppressed, and `found.compare("box1",
+    "box2")` what suppression made of two. `explain(model, image, at="box1.left")` is the arithmetic
+    of one number of a box.
+
+    Raises RequestError as `explain`, and for a network that finds no boxes.
+    """
+    request = NetworkRequest(weights=weights, card=card, consent=Consent(trust=trust))
+    return boxes_of(record_or_load(model, image, request))
+
+
+def boxes_of(recorded: RecordedImage) -> RecordedBoxes:
+    """The boxes of a recorded image. Raises RequestError for a network that finds none."""
+    if (found := RecordedBoxes.of(recorded)) is None:
+        raise RequestError(
+            "The network classifies whole images; boxes are those of a network that finds objects, "
+            "as `convscope train scenes --task detect` trains one."
+        )
+    return found
+
+
 def explain_recorded(
     recorded: RecordedImage, at: UnitLike | None, *, contrast: UnitLike | None = None
 ) -> Explanation:
     """The same for a pass that is already recorded."""
+    recorded = with_named_boxes(recorded, at, contrast)
     name, unit = parse_unit(recorded, at)
     if contrast is None:
         return recorded.recording.explain(name, unit)
@@ -170,7 +207,8 @@ def record_image(
         recording = record(opened.net, image, card=known, num_classes=classes)
     known_note = "" if is_open else opened.note
     note = " ".join(filter(None, (opened.origin, known_note, recording.note)))
-    return RecordedImage(recording, opened.card, opened.warning, note)
+    size = size_in_pixels(image, opened.card) if opened.card.task == "detection" else None
+    return RecordedImage(recording, opened.card, opened.warning, note, size)
 
 
 _SHOWN = 10  # classes in a message

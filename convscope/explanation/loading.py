@@ -9,6 +9,8 @@ from torch import Tensor
 
 from convscope.card import Card
 from convscope.data.decode import UnreadableImage, decode_image
+from convscope.data.depth import size_of
+from convscope.data.images import ImageLike, open_image
 from convscope.data.normalize import normalize
 from convscope.data.resize import resize_image
 from convscope.errors import RequestError
@@ -31,3 +33,13 @@ def read_pixels(image: Path | bytes, card: Card) -> NDArray[np.uint8]:
 def preprocess(pixels: NDArray[np.uint8], card: Card) -> Tensor:
     """Normalize pixels (h, w, c) to the network's input, (1, c, h, w)."""
     return normalize(torch.tensor(pixels)[None], card, channels_last=False)
+
+
+def size_in_pixels(image: ImageLike, card: Card) -> tuple[int, int] | None:
+    """Width and height of an image; None for a tensor, which is what the network is fed."""
+    if isinstance(image, Tensor):
+        return None
+    try:
+        return size_of(open_image(image, card))
+    except UnreadableImage:
+        return None

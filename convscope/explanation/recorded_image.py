@@ -16,12 +16,15 @@ class RecordedImage:
         card: how the image was preprocessed, and the names of the classes.
         warning: a caveat for the reader; empty if there is none.
         note: what was assumed of the image; empty if nothing was.
+        image_size: width and height of the image in pixels, where boxes are found in it; None where
+            it is not known.
     """
 
     recording: Recording
     card: Card
     warning: str
     note: str = ""
+    image_size: tuple[int, int] | None = None
 
     @property
     def cautions(self) -> list[str]:

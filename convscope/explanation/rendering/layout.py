@@ -38,6 +38,24 @@ def calculation(decomposition: Decomposition, *, top: int) -> list[Block]:
             return [Paragraph(f"No explanation is available. Inputs: {inputs}.")]
 
 
+def substituted(decomposition: Decomposition) -> str:
+    """A short value on one line, with its numbers in place of letters: `5·1 + 1·0 + 3`.
+
+    Of a copy it is the unit that is copied, of a long sum how many terms it has.
+    """
+    match decomposition:
+        case Sum() if len(decomposition.terms) <= MAX_EQUATION:
+            return _equation(decomposition).rpartition(" = ")[0]
+        case Sum():
+            return f"{_count(decomposition)} and a bias"
+        case Identity() if len(decomposition.terms):
+            return str(decomposition.terms[0].location)
+        case Expression():
+            return decomposition.substituted
+        case _:
+            return decomposition.formula
+
+
 def totals(
     decomposition: Decomposition,
     *,
