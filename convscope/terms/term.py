@@ -163,4 +163,4 @@ class Terms(Sequence[Term]):
         """The indices of the terms with the largest products by magnitude, without padding."""
         sizes = np.abs(self.products)
         order = np.argsort(-np.where(np.isnan(sizes), np.inf, sizes), kind="stable")
-        return [int(n) for n in order if self.inside[n]][:count]
+        return order[self.inside[order]][:count].tolist()

@@ -28,6 +28,7 @@ from convscope.webapp.api.lessons import add_lessons
 from convscope.webapp.api.page_file import add_page_file
 from convscope.webapp.api.responses import JSONResponse
 from convscope.webapp.api.runs import add_runs
+from convscope.webapp.api.what_if import add_what_if
 from convscope.webapp.api.why import add_why
 from convscope.webapp.inspect.computations import Computations
 from convscope.webapp.inspect.store import ModelStore
@@ -118,6 +119,7 @@ def make_app(
     add_page_file(app, store, computations)
     add_why(app, store, computations)
     add_changes(app, store, computations)
+    add_what_if(app, store)
     add_runs(app, jobs, store)
     add_compare(app, jobs)
     add_lessons(app)

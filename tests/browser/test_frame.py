@@ -1,13 +1,11 @@
-"""The frame of the lab's page: the network drawn, search, keys, images, themes, what if."""
+"""The frame of the lab's page: the network drawn, search, keys, images, themes."""
 
 import io
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch.nn import functional as F
 
 
 @pytest.fixture
@@ -99,28 +97,6 @@ def test_the_lectures_sheet_is_one_click(network: Any) -> None:
         assert sheet.format == "PNG"
         assert sheet.width > 6 * 128  # maps of the first convolution, side by side
         assert sheet.height > 3 * 128  # the image and two convolutions with maps
-
-
-def test_what_another_stride_would_make_is_drawn_and_is_not_the_networks(
-    lab: Any, network: Any
-) -> None:
-    network.goto(f"{network.url.split('?')[0]}/conv2/5/2,4")
-    network.wait_for_selector("details.whatif summary")
-    network.locator("details.whatif summary").click()
-    network.get_by_label("stride").fill("3")
-    network.get_by_label("stride").press("Tab")
-    values = lab.digits.values()
-    layer = lab.digits.net.conv2
-    with torch.no_grad():
-        wanted = F.conv2d(values["pool1"][None], layer.weight, layer.bias, stride=3).shape[2:]
-    told = f"would be {wanted[0]}x{wanted[1]}"
-    network.wait_for_function(
-        "told => document.querySelector('.whatif').innerText.includes(told)", arg=told
-    )
-    size = network.evaluate(
-        "() => { const c = document.querySelector('.whatif canvas'); return [c.height, c.width]; }"
-    )
-    assert size == list(wanted)
 
 
 def test_elements_write_out_what_commands_or_turns_text(page: Any):

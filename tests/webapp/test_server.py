@@ -159,7 +159,7 @@ WRONG = [
     f"/api/networks/lenet5/images/IMAGE/volumes/conv1?maps={'9' * 30}",
     f"/api/networks/lenet5/images/IMAGE/filters/conv1/{'9' * 30}",
     f"/api/networks/lenet5/images/IMAGE/pixels/{'9' * 30},0",
-    "/api/networks/lenet5/images/IMAGE/what-if/image/0?stride=2",
+    "/api/networks/lenet5/images/IMAGE/changes/conv9",
     f"/api/networks/lenet5/images/IMAGE/sheet.png?convolutions={'9' * 30}",
     "/api/networks/lenet5/images/IMAGE/pixels/99,0",
 ]

@@ -24,6 +24,7 @@ from convscope.webapp.inspect.computations import Computations
 from convscope.webapp.inspect.graph import GraphRow
 from convscope.webapp.inspect.store import LoadedModel, ModelStore, RecordedImage
 from convscope.webapp.inspect.synthesis import check_module, excite, invert_layer, module_of
+from convscope.webapp.inspect.what_if import settings_of
 
 _IMAGE = "/api/networks/{net}/images/{image}"
 
@@ -74,6 +75,7 @@ def _add_changes(app: FastAPI, store: ModelStore, computations: Computations) ->
         model, recorded, layer = _find(store, net, image, row)
         return {
             "filter": filter_name(recorded.recording, layer),
+            "settings": settings_of(model, layer),
             "module": module_of(recorded.recording, layer),
             "no_data": reason_without_data(model),
         }

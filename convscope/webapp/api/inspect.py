@@ -18,7 +18,6 @@ from convscope.webapp.inspect.answers import (
 from convscope.webapp.inspect.contact_sheet import contact_sheet
 from convscope.webapp.inspect.maps import filter_weights, thumbnails, volume_of
 from convscope.webapp.inspect.store import ModelStore
-from convscope.webapp.inspect.what_if import what_if
 
 _API = "/api/networks/{net}"
 _IMAGE = _API + "/images/{image}"
@@ -147,31 +146,3 @@ def _add_drawings(app: FastAPI, store: ModelStore) -> None:
             convolutions=parse_integers(convolutions),
         )
         return Png(png)
-
-    @app.get(_IMAGE + "/what-if/{row}/{index}", response_class=Binary)
-    def what_if_map(
-        net: Name,
-        image: str,
-        row: Name,
-        index: int,
-        stride: Annotated[int | None, Query(ge=1, le=64)] = None,
-        padding: Annotated[int | None, Query(ge=0, le=64)] = None,
-        dilation: Annotated[int | None, Query(ge=1, le=64)] = None,
-        kernel: Annotated[int | None, Query(ge=1, le=64)] = None,
-    ) -> Response:
-        """Binary: a map as other settings would make it; X-Shape "h,w", X-Description."""
-        model = store.model(net)
-        variant = what_if(
-            model.image(image).recording,
-            model.row(row),
-            index,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            kernel=kernel,
-        )
-        headers = {
-            "X-Shape": ",".join(map(str, variant.map.shape)),
-            "X-Description": variant.description,
-        }
-        return binary(variant.map.astype("<f4").tobytes(), headers)

@@ -207,23 +207,40 @@ class LoadedModel:
         height, width = image.pixels.shape[:2]
         if not (0 <= y < height and 0 <= x < width):
             raise RequestError(f"The image has {height} rows and {width} columns.")
+        return self._pixels(image, image.pixels[y : y + 1, x : x + 1], y, x)[0]
+
+    def pixels(self, image: RecordedImage) -> list[dict[str, Any]]:
+        """All pixels as `pixel` describes one, row by row."""
+        return self._pixels(image, image.pixels, 0, 0)
+
+    def _pixels(
+        self, image: RecordedImage, pixels: NDArray[np.uint8], top: int, left: int
+    ) -> list[dict[str, Any]]:
+        height, width = pixels.shape[:2]
         scale, shift = scale_and_shift(self.card)
         names = ("gray",) if self.card.in_channels == 1 else ("red", "green", "blue")
-        values = image.recording["image"].value
-        return {
-            "channels": [
-                {
-                    "name": name,
-                    "byte": int(image.pixels[y, x, c]),
-                    "mean": self.card.mean[c],
-                    "std": self.card.std[c],
-                    "scale": float(scale[c]),
-                    "shift": float(shift[c]),
-                    "value": float(values[c, y, x]),
-                }
-                for c, name in enumerate(names)
-            ]
-        }
+        read = image.recording["image"].value[:, top : top + height, left : left + width]
+        stated = [
+            {
+                "name": name,
+                "mean": self.card.mean[c],
+                "std": self.card.std[c],
+                "scale": float(scale[c]),
+                "shift": float(shift[c]),
+            }
+            for c, name in enumerate(names)
+        ]
+        flat = pixels.reshape(height * width, -1).tolist()
+        values = read.reshape(len(names), -1).T.cpu().numpy().tolist()
+        return [
+            {
+                "channels": [
+                    {**channel, "byte": here[c], "value": seen[c]}
+                    for c, channel in enumerate(stated)
+                ]
+            }
+            for here, seen in zip(flat, values, strict=True)
+        ]
 
 
 def check_one_input(opened: OpenedModel) -> None:

@@ -93,8 +93,7 @@ def index_of(
 
 
 def _pixels(model: LoadedModel, image: RecordedImage) -> bytes:
-    height, width = image.pixels.shape[:2]
-    return pack([model.pixel(image, y, x) for y in range(height) for x in range(width)])
+    return pack(model.pixels(image))
 
 
 def _filters(model: LoadedModel, row: GraphRow) -> bytes | None:

@@ -1,15 +1,16 @@
 """Many answers of one shape in few bytes: their numbers as columns, exact, compressed."""
 
-import json
+import math
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
 
 from convscope.words.json_text import to_json
 
-_LEVEL = 9
+_LEVEL = 6  # 9 takes eight times as long, for 1% less
 
 
 def pack(answers: Sequence[Any]) -> bytes:
@@ -29,7 +30,7 @@ def pack(answers: Sequence[Any]) -> bytes:
     order: dict[str, int] = {}
     for answer in answers:
         numbers: list[float] = []
-        template = to_json(_take_out(json.loads(to_json(answer)), numbers, texts))
+        template = _take_out(answer, numbers, texts)
         templates.setdefault(template, []).append(numbers)
         of.append(order.setdefault(template, len(order)))
     header = (
@@ -51,19 +52,29 @@ def deflate(data: bytes) -> bytes:
     return zlib.compress(data, _LEVEL)
 
 
-def _take_out(value: Any, numbers: list[float], texts: dict[str, int]) -> Any:
+def _take_out(value: Any, numbers: list[float], texts: dict[str, int]) -> str:
+    """A value's structure as JSON, while its numbers and texts are added to the others."""
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            return "null"
+        numbers.append(value)
+        return "0"
     if isinstance(value, dict):
         parts = cast("dict[str, Any]", value)
-        return {key: _take_out(part, numbers, texts) for key, part in parts.items()}
-    if isinstance(value, list):
-        return [_take_out(part, numbers, texts) for part in cast("list[Any]", value)]
+        inside = [f"{_key(key)}:{_take_out(part, numbers, texts)}" for key, part in parts.items()]
+        return f"{{{','.join(inside)}}}"
+    if isinstance(value, list | tuple):
+        inside = [_take_out(part, numbers, texts) for part in cast("Sequence[Any]", value)]
+        return f"[{','.join(inside)}]"
     if isinstance(value, str):
         numbers.append(texts.setdefault(value, len(texts)))
-        return ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        numbers.append(value)
-        return 0
-    return value
+        return '""'
+    return to_json(value)
+
+
+@lru_cache(maxsize=256)
+def _key(key: str) -> str:
+    return to_json(key)
 
 
 def _columns(rows: list[list[float]]) -> bytes:

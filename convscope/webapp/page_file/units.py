@@ -144,7 +144,7 @@ def _order(model: LoadedModel, ledgers: Ledgers) -> Iterator[bool]:
     opened: list[Spot] = []
     answer = model.answer_row
     for prediction in model.predictions(image)[:_CLASSES] if answer else []:
-        way: list[Spot] = [(answer, prediction["index"], 0, 0)]
+        way: list[Spot] = [(answer, prediction["unit"], 0, 0)]
         while (found := ledgers.add(way[-1])) and found[0] not in way:
             way.append(found[0])
         opened += way

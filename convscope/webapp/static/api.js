@@ -3,7 +3,7 @@
  * address, the oldest goes first. A refusal is a sentence, and it is shown as it is.
  */
 
-/** @import { Face, Filters, LabImage, Network, Pixel, Ranking, Unit, Variation, Volume } from "./types.js" */
+/** @import { Face, Filters, LabImage, Network, Pixel, Ranking, Unit, Volume } from "./types.js" */
 
 import { query, path as pathNow, replace } from "./place.js";
 import { answerTo } from "./source.js";
@@ -192,20 +192,6 @@ export const imageAddress = (net, image) => get(`${at(net, image)}/image.png`, r
 
 /** The lecture's contact sheet, maps of some convolutions, as an address. @param {string} net @param {string} image */
 export const contactSheet = (net, image) => get(`${at(net, image)}/sheet.png`, readImage);
-
-/**
- * One map as other settings would make it.
- * @param {string} net @param {string} image @param {string} row @param {number} map
- * @param {Record<string, number>} settings
- * @returns {Promise<Variation>}
- */
-export function variation(net, image, row, map, settings) {
-  const query = new URLSearchParams(Object.entries(settings).map(([name, value]) => [name, String(value)]));
-  return get(`${at(net, image)}/what-if/${code(row)}/${map}?${query}`, async (answer) => ({
-    ...(await readVolume(answer)),
-    description: answer.headers.get("X-Description") ?? "",
-  }));
-}
 
 /** Each row's strongest map. @param {string} net @param {string} image @returns {Promise<Map<string, Face>>} */
 export const faces = (net, image) =>

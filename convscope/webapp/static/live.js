@@ -3,7 +3,7 @@
  * page_file/live.js in its place, and shows what it holds without these.
  */
 
-/** @import { LabImage, Network, Row, WhyAsked } from "./types.js" */
+/** @import { LabImage, Network, Position, Row, Unit, WhyAsked } from "./types.js" */
 /** @import { Scene } from "./ledger.js" */
 
 import { styles } from "./element.js";
@@ -19,13 +19,27 @@ export async function whyScreen(net, image, why) {
   return { stop: screen.stop, nodes: await screen.whyScreen(net, image, why) };
 }
 
-/** Below a unit: change it; what excites it. @param {Scene} scene @returns {Promise<Node[]>} */
+/** Below a unit: what if; change it; what excites it. @param {Scene} scene @returns {Promise<Node[]>} */
 export async function belowUnit(scene) {
-  const [{ changesPanel }, { unitPanel }] = await Promise.all([
+  const [{ changesPanel }, { unitPanel }, supposed] = await Promise.all([
     import("./why/changes.js"),
     import("./learned/panel.js"),
+    suppose(scene),
   ]);
-  return [...(await changesPanel(scene)), unitPanel(scene.net, scene.row, scene.place)];
+  return [supposed, ...(await changesPanel(scene)), unitPanel(scene.net, scene.row, scene.place)];
+}
+
+/** Below a pixel: other bytes, and what follows. @param {Network} net @param {LabImage} image @param {Row} row @param {Position} place */
+export const belowPixel = async (net, image, row, place) => [await suppose({ net, image, row, place, unit: null })];
+
+/** @param {{net: Network, image: LabImage, row: Row, place: Position, unit: Unit | null}} about */
+async function suppose(about) {
+  const [{ whatIf }, { possibleOf }] = await Promise.all([
+    import("./what_if/card.js"),
+    import("./why/changes.js"),
+    styles("why.css"),
+  ]);
+  return whatIf(about, await possibleOf(about.net, about.image, about.row));
 }
 
 /** Below the maps of a layer. @param {Network} net @param {LabImage} image @param {Row} row @returns {Promise<Node[]>} */

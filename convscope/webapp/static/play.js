@@ -12,7 +12,6 @@ import { count, percent } from "./numbers.js";
 import { go, read, slideTo } from "./state.js";
 import { back, spotName, toPlace } from "./matrix.js";
 import { weighted } from "./unit_text.js";
-import { whatIf } from "./whatif.js";
 
 const LONGEST = 400; // steps of a way back
 const STOPS = 240; // of one pass over a large map
@@ -84,7 +83,6 @@ export function side(scene) {
           controls(scene),
         ]),
     ...onwards(scene),
-    whatIf(scene),
   );
 }
 

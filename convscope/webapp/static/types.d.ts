@@ -241,11 +241,6 @@ export interface Volume {
   data: Float32Array;
 }
 
-/** One map as other settings would make it. */
-export interface Variation extends Volume {
-  description: string;
-}
-
 /** A question's answer: one number for each map. */
 export interface Ranking {
   rank: string;

@@ -9,7 +9,7 @@ import { barcode } from "./barcode.js";
 import { el } from "./element.js";
 import { replaceChildren } from "./focus.js";
 import { channelRows, peaksOf } from "./ledger.js";
-import { belowUnit, isLive } from "./live.js";
+import { belowPixel, belowUnit, isLive } from "./live.js";
 import { figure } from "./matrix.js";
 import { number, planes } from "./planes.js";
 import { count, decimalsFor, fixed, signed, whole } from "./numbers.js";
@@ -36,7 +36,8 @@ export async function unitScreen(net, image, state) {
   const wrong = outside(row, place);
   if (wrong) return [el("p", { class: "note" }, wrong)];
   arrive(place, row);
-  if (row.op === "image") return pixelScreen(net, image, place);
+  if (row.op === "image")
+    return [...(await pixelScreen(net, image, place)), ...(await belowPixel(net, image, row, place))];
   const of = `${net.id}/${row.name}`;
   if (kept.of !== of) kept = { of, opened: -1, more: 0 };
   const scene = await sceneOf(net, image, row, place);

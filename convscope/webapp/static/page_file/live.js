@@ -29,6 +29,9 @@ export const sendButton = (_net) => null;
 /** @param {Scene} _scene @returns {Promise<Node[]>} */
 export const belowUnit = async (_scene) => [];
 
+/** @param {...unknown} _pixel @returns {Promise<Node[]>} */
+export const belowPixel = async (..._pixel) => [];
+
 /** @param {Network} _net @param {LabImage} _image @param {Row} _row @returns {Promise<Node[]>} */
 export const belowMaps = async (_net, _image, _row) => [];
 

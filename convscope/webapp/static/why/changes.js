@@ -35,16 +35,29 @@ const ACTIONS = [
 ];
 
 /**
+ * What can be changed of a layer: the name of its filters, its settings, the module that ends in it; why its changes
+ * cannot be tried over a data set.
+ * @typedef {{filter: string, settings: string[], module: string, no_data: string}} Possible
+ */
+
+/** @param {Network} net @param {LabImage} image */
+const pathOf = (net, image) => `/networks/${encodeURIComponent(net.id)}/images/${encodeURIComponent(image.id)}/changes`;
+
+/** @param {Network} net @param {LabImage} image @param {Row} row @returns {Promise<Possible>} */
+export async function possibleOf(net, image, row) {
+  const asked = `${pathOf(net, image)}/${encodeURIComponent(row.name)}`;
+  if (last.row !== asked) last = { ...last, row: asked, possible: await ask(asked).then((answer) => answer.json()) };
+  return last.possible;
+}
+
+/**
  * The sections of a unit's panel: changes, and the picture that excites it.
  * @param {Scene} scene @returns {Promise<Node[]>}
  */
 export async function changesPanel({ net, image, row, place }) {
   if (!image.predictions.length && net.classes.length) return [];
-  const path = `/networks/${encodeURIComponent(net.id)}/images/${encodeURIComponent(image.id)}/changes`;
-  const asked = `${path}/${encodeURIComponent(row.name)}`;
-  await styles("why.css");
-  if (last.row !== asked) last = { ...last, row: asked, possible: await ask(asked).then((answer) => answer.json()) };
-  const { possible } = last;
+  const path = pathOf(net, image);
+  const [possible] = await Promise.all([possibleOf(net, image, row), styles("why.css")]);
   if (kept.of !== net.id) kept = { of: net.id, open: false, changes: [], about: null };
   return [
     el(
@@ -75,7 +88,7 @@ function picture(net, image, row, place, module) {
 
 /**
  * @param {{net: Network, image: LabImage, row: Row, place: Position}} scene
- * @param {string} path @param {{filter: string, no_data: string}} possible
+ * @param {string} path @param {Possible} possible
  */
 function changer(scene, path, possible) {
   const { net, image, row, place } = scene;

@@ -20,36 +20,51 @@ export function effects(net, answer, choose) {
   const more = answer.num_rows > 6 ? ` and ${count(answer.num_rows - 6)} more` : "";
   const spread = el("p", { class: "caption" }, `Units that change: ${far}${more}.`);
   if (!answer.classes) return [el("p", { class: "note" }, "The network has no output of one number a class."), spread];
-  const byBefore = [...answer.classes].sort((a, b) => b.before - a.before || a.index - b.index);
-  const byAfter = [...answer.classes].sort((a, b) => b.after - a.after || a.index - b.index);
-  const shown = [...new Set([...byBefore.slice(0, 3), ...byAfter.slice(0, 3), ...strongest(answer.classes)])].slice(
+  return [
+    verdictOf(net, answer.classes),
+    answerList(net, answer.classes, answer.about, choose),
+    ...(answer.terms ? arithmetic(net, answer) : []),
+    spread,
+  ];
+}
+
+/** @typedef {{index: number, before: number, after: number}} Answer  probabilities of a class */
+
+/** @param {Network} net @param {Answer[]} classes */
+export function verdictOf(net, classes) {
+  /** @param {"before" | "after"} when */
+  const first = (when) => [...classes].sort((a, b) => b[when] - a[when] || a.index - b.index)[0].index;
+  const [was, is] = [first("before"), first("after")];
+  const verdict =
+    was === is ? `Still ${net.classes[is]}.` : `The answer changes from ${net.classes[was]} to ${net.classes[is]}.`;
+  return el("p", { class: "verdict" }, verdict);
+}
+
+/**
+ * The likeliest classes before and after, and those that change most.
+ * @param {Network} net @param {Answer[]} classes @param {number | null} [about]  whose arithmetic is shown
+ * @param {(index: number) => void} [choose]
+ */
+export function answerList(net, classes, about = null, choose = undefined) {
+  const byBefore = [...classes].sort((a, b) => b.before - a.before || a.index - b.index);
+  const byAfter = [...classes].sort((a, b) => b.after - a.after || a.index - b.index);
+  const shown = [...new Set([...byBefore.slice(0, 3), ...byAfter.slice(0, 3), ...strongest(classes)])].slice(
     0,
     CLASSES,
   );
   shown.sort((a, b) => b.after - a.after);
-  const [was, is] = [byBefore[0].index, byAfter[0].index];
-  const verdict =
-    was === is ? `Still ${net.classes[is]}.` : `The answer changes from ${net.classes[was]} to ${net.classes[is]}.`;
-  return [
-    el("p", { class: "verdict" }, verdict),
-    el(
-      "ul",
-      { class: "answers", "aria-label": "Answers before and after" },
-      ...shown.map((one) => answerRow(net, one, one.index === answer.about, choose)),
-    ),
-    ...(answer.terms ? arithmetic(net, answer) : []),
-    spread,
-  ];
+  return el(
+    "ul",
+    { class: "answers", "aria-label": "Answers before and after" },
+    ...shown.map((one) => answerRow(net, one, one.index === about, choose)),
+  );
 }
 
 /** The classes that change most. @param {{before: number, after: number, index: number}[]} classes */
 const strongest = (classes) =>
   [...classes].sort((a, b) => Math.abs(b.after - b.before) - Math.abs(a.after - a.before)).slice(0, 2);
 
-/**
- * @param {Network} net @param {{index: number, before: number, after: number}} one @param {boolean} chosen
- * @param {(index: number) => void} choose
- */
+/** @param {Network} net @param {Answer} one @param {boolean} chosen @param {(index: number) => void} [choose] */
 function answerRow(net, { index, before, after }, chosen, choose) {
   const name = net.classes[index];
   /** @param {number} p @param {string} kind */
@@ -58,17 +73,19 @@ function answerRow(net, { index, before, after }, chosen, choose) {
   return el(
     "li",
     {},
-    el(
-      "button",
-      {
-        class: "quiet cut",
-        "aria-pressed": String(chosen),
-        "aria-label": `${name}: ${percent(before)} before, ${percent(after)} after. Show the arithmetic`,
-        title: name,
-        onclick: () => choose(index),
-      },
-      name,
-    ),
+    choose
+      ? el(
+          "button",
+          {
+            class: "quiet cut",
+            "aria-pressed": String(chosen),
+            "aria-label": `${name}: ${percent(before)} before, ${percent(after)} after. Show the arithmetic`,
+            title: name,
+            onclick: () => choose(index),
+          },
+          name,
+        )
+      : el("span", { class: "cut" }, name),
     el("div", { class: "two-bars" }, bar(before, "before"), bar(after, "after")),
     el("data", {}, `${percent(before)} → ${percent(after)}`),
   );
