@@ -13,8 +13,10 @@ def main() -> NoReturn:
     exit_on_signals()  # before the imports, which take seconds
     begin(sys.argv[1:])
     if folder := exported_folder(sys.argv[1:]):
-        from convscope.exported.ahead import open_ahead  # noqa: PLC0415 -- for it alone
+        from convscope.device import share_one_heap  # noqa: PLC0415 -- for it alone
+        from convscope.exported.ahead import open_ahead  # noqa: PLC0415
 
+        share_one_heap()
         open_ahead(folder, sys.argv[1:])
     from convscope.cli import main as run  # noqa: PLC0415
 

@@ -87,3 +87,27 @@ def test_freed_memory_is_reused_without_page_faults():
     if done.stdout.strip() == "other libc":
         pytest.skip("the setting is glibc's")
     assert int(done.stdout) < 500  # 50 times 4 arrays of 488 pages would be 97,600
+
+
+HEAPS = """
+import ctypes, sys, threading
+from convscope.device import share_one_heap
+if sys.argv[1] == "shared" and not share_one_heap():
+    sys.exit("other libc")
+libc = ctypes.CDLL("libc.so.6")
+thread = threading.Thread(target=lambda: libc.malloc(1000))
+thread.start()
+thread.join()
+libc.malloc_stats()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the setting is glibc's")
+@pytest.mark.parametrize(("way", "is_one"), [("shared", True), ("default", False)])
+def test_threads_allocate_from_one_heap(way, is_one):
+    done = subprocess.run(
+        [sys.executable, "-c", HEAPS, way], capture_output=True, text=True, check=False
+    )
+    if "Arena 0" not in done.stderr:
+        pytest.skip("the setting is glibc's")
+    assert ("Arena 1" not in done.stderr) == is_one

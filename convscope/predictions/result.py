@@ -249,7 +249,7 @@ def expected_grade(probabilities: NDArray[np.float64]) -> float:
 
 def thumbnail(image: Image.Image) -> Image.Image:
     """A small copy of an image."""
-    small = image.copy()
+    small = image.reduce(max(1, max(image.size) // (2 * THUMBNAIL)))  # never a whole copy
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     return small
 
