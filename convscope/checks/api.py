@@ -21,11 +21,14 @@ from convscope.checks import (
     wrong_labels,
 )
 from convscope.checks import near_duplicates as near
+from convscope.checks.boxes import BOX_CHECKS
 from convscope.checks.inspection import Inspection, ProgressCallback, inspect
 from convscope.checks.outcome import SEVERITIES, Outcome
 from convscope.checks.report import DataReport
 from convscope.checks.similar import find_similar
+from convscope.data.path_source import has_boxes
 from convscope.data.patients import group_by_patient
+from convscope.data.source import NAMES as DATA_NAMES
 from convscope.data.source import DataLike, open_source
 from convscope.errors import RequestError, nearest
 
@@ -33,6 +36,7 @@ CHECKS: dict[str, Callable[[Inspection], Outcome | None]] = {
     leaks.NAME: leaks.find_leaks,
     duplicates.CONFLICTS: duplicates.find_conflicts,
     unreadable.NAME: unreadable.find_unreadable,
+    **BOX_CHECKS,
     shortcuts.NAME: shortcuts.find_shortcut_properties,
     balance.NAME: balance.find_imbalance,
     duplicates.REPEATED: duplicates.find_repeated,
@@ -71,9 +75,9 @@ def check(
 
     `data` is what `train` takes; `skip` names checks to leave out, see NAMES, of which
     "near-duplicates" and "wrong-labels" take the longest; the columns, the pattern and the names of
-    classes are those of `train`, and so is `task`, which says whether an image has one label or
-    several; `on_progress` is called with what is being done, how much of it is
-    done, and how much there is.
+    classes are those of `train`, and so is `task`, which says whether an image has one label,
+    several, or objects with boxes; by default it has them where boxes can be read. `on_progress` is
+    called with what is being done, how much of it is done, and how much there is.
 
     Raises RequestError for invalid data, and for a check that there is not.
     """
@@ -90,8 +94,9 @@ def check(
         group_column=group_column,
         group_pattern=group_pattern,
         class_names=class_names,
-        task=task,
+        task="detection" if task == "auto" and _have_boxes(data) else task,
         for_training=False,
+        with_faults=True,
     )
     if dataset.groups is None and group_column is None:
         dataset = group_by_patient(dataset)
@@ -119,6 +124,13 @@ def check(
     outcomes = [outcome for outcome in found if outcome is not None]
     outcomes.sort(key=lambda outcome: SEVERITIES.index(outcome.severity))
     return DataReport(tuple(outcomes), skipped, inspection)
+
+
+def _have_boxes(data: DataLike) -> bool:
+    if not isinstance(data, str | Path) or data in DATA_NAMES:
+        return False
+    path = Path(data).expanduser()
+    return path.exists() and has_boxes(path)
 
 
 def _search_similar(inspection: Inspection, on_progress: ProgressCallback) -> None:

@@ -95,6 +95,10 @@ def _of_several(
     targets = dataset.targets
     assert targets is not None
     targets = targets[known]
+    enough = [not (_is_rare(units, column == 1) or _is_rare(units, column == 0))
+              for column in targets.T]  # fmt: skip
+    if not any(enough):
+        return "every label is on too few images, or lacking on too few"
     features = patch_features(inspection.thumbnails, known)
     probabilities = cross_validated_labels(
         features, targets, dataset.labels[known], units, on_progress
@@ -104,7 +108,7 @@ def _of_several(
     is_trusted = True
     for label, name in enumerate(dataset.classes):
         has = targets[:, label].astype(np.int64)
-        if _is_rare(units, has == 1) or _is_rare(units, has == 0):
+        if not enough[label]:
             continue
         both = np.stack([1 - probabilities[:, label], probabilities[:, label]], axis=1)
         accuracy, largest = _accuracies(has, both)

@@ -48,7 +48,7 @@ def check(
     label_column: LabelColumn = None,
     group_column: GroupColumn = None,
     group_pattern: GroupPattern = None,
-    task: Literal["auto", "single-label", "multi-label", "ordinal"] = "auto",
+    task: Literal["auto", "single-label", "multi-label", "ordinal", "detection"] = "auto",
     json: Json = False,
 ) -> None:
     """Find what is wrong with a data set, before anyone trains on it.
@@ -71,7 +71,7 @@ def check(
         Exit with 1 if there are errors: images in two splits, equal images of two classes.
     task
         multi-label where an image may have several labels, single-label or ordinal where it has
-        one; auto lets the data say so.
+        one, detection where it has boxes; auto lets the data say so.
     """
     collect_again()
     screen = Screen(stderr=json)

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from convscope.data.boxes.annotations import ImageBoxes, dataset_of_boxes
-from convscope.data.boxes.coco import add_coco_box, coco_size
+from convscope.data.boxes.annotations import UNNAMED, ImageBoxes, dataset_of_boxes
+from convscope.data.boxes.coco import coco_box, coco_size
 from convscope.data.dataset import Dataset
 from convscope.data.presence import Presence, dataset_of
 from convscope.data.split_names import split_of
@@ -61,15 +61,18 @@ def read_coco(
             if task == "detection":
                 boxes[key] = ImageBoxes(coco_size(image, str(path)), split)
         for one in lists["annotations"]:
-            if one["image_id"] not in keys or one["category_id"] not in known:
+            category = known.get(one["category_id"])
+            if category is None and task == "detection":
+                category = f"{UNNAMED}{one['category_id']}"
+            if one["image_id"] not in keys or category is None:
                 raise RequestError(
                     f"{path}: annotation {one.get('id')} is of image {one['image_id']} and "
                     f"category {one['category_id']}, which are not both listed."
                 )
-            key, category = keys[one["image_id"]], known[one["category_id"]]
+            key = keys[one["image_id"]]
             presence[key].classes.add(category)
             if task == "detection":
-                add_coco_box(boxes[key], one, category, str(path))
+                boxes[key].boxes.append(coco_box(one, category, str(path)))
     where = str(paths[0] if len(paths) == 1 else root)
     if task == "detection":
         return dataset_of_boxes(boxes, root=root, name=name, where=where, order=names)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from convscope.boxes.truth import Objects
 from convscope.card import Card
+from convscope.data.boxes.faults import BoxFault
 from convscope.data.decode import decode_image, read_file
 from convscope.data.depth import DecodedImage
 
@@ -228,6 +229,7 @@ class Dataset:
         columns: what else a table says of each image, (n,) cells by the column's name.
         objects: the boxes of the objects in each image, with their classes; None where only classes
             are known.
+        box_faults: boxes that were cut or left out, as they are written, and why.
     """
 
     name: str
@@ -241,6 +243,7 @@ class Dataset:
     targets: NDArray[np.uint8] | None = None
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     objects: Objects | None = None
+    box_faults: tuple[BoxFault, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -8,6 +8,9 @@ from convscope.data import cifar, emnist, idx
 from convscope.data.archive_folder import ArchiveFolder
 from convscope.data.archives import open_archive
 from convscope.data.arrow_schema import is_saved
+from convscope.data.boxes.sheet import has_boxes as is_box_sheet
+from convscope.data.boxes.table import read_box_table
+from convscope.data.boxes.yolo import find_yolo, read_yolo
 from convscope.data.coco import find_coco, read_coco
 from convscope.data.dataset import Dataset
 from convscope.data.file_patterns import files_of, is_pattern
@@ -21,6 +24,7 @@ from convscope.data.urls import REMOTE_FILES
 from convscope.data.voc import find_voc, read_voc
 from convscope.errors import RequestError
 
+YAML = (".yaml", ".yml")
 TABLES = (".csv", ".tsv", ".txt")
 ARCHIVES = (".tar", ".zip", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst")
 PARTS = (".tar", ".parquet")
@@ -48,6 +52,17 @@ def open_path(
         return _open_files(files_of(str(path)), str(path), options, default_names)
     refuse_options(str(path), options, (*_COLUMNS, "group_column"))
     return read_folder(path)
+
+
+def has_boxes(path: Path) -> bool:
+    """Whether boxes can be read from what lies at a path."""
+    if path.is_dir():
+        voc = find_voc(path)
+        with_boxes = (voc is not None and (voc / "Annotations").is_dir()) or bool(find_coco(path))
+        return with_boxes or find_yolo(path) is not None
+    suffix = path.suffix.lower()
+    is_table = suffix in TABLES and path.is_file() and is_box_sheet(path)
+    return is_table or suffix == ".json" or find_yolo(path) is not None
 
 
 def refuse_options(data: str, options: DataOptions, names: Iterable[str]) -> None:
@@ -90,13 +105,15 @@ def _open_folder(
 
 
 def _open_published(folder: Path, options: DataOptions) -> Dataset | None:
-    """The data set of a folder as Pascal VOC, COCO or ImageNet comes; None for any other."""
+    """The data set of a folder as Pascal VOC, COCO, YOLO or ImageNet comes; None for any other."""
     how = _how(options)
     if voc := find_voc(folder):
         return read_voc(voc, **how)
     if files := find_coco(folder):
         name = folder.resolve().name
         return read_coco(files, folder, name=name, **how)
+    if yolo := find_yolo(folder):
+        return read_yolo(yolo, **how)
     if found := find_imagenet(folder):
         return read_imagenet(found, for_training=how["for_training"])
     return None
@@ -157,7 +174,7 @@ def _common_folder(files: Sequence[Path]) -> Path:
 def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | None) -> Dataset:
     suffix = path.suffix.lower()
     if suffix in TABLES:
-        return read_table(path, **options)
+        return _open_table(path, options)
     for name, layout in cifar.LAYOUTS.items():
         if path.name == REMOTE_FILES[layout.name][0].name:
             return cifar.read_cifar_archive(path, name)
@@ -165,15 +182,9 @@ def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | 
         raise RequestError(f"{path} is an archive. Unpack it and pass the folder.")
     if suffix == ".parquet":
         return _open_files([path], str(path), options, default_names, root=path.parent)
-    if suffix == ".npz":
-        from convscope.data.array_files import read_npz  # noqa: PLC0415  needs torch
-
+    if suffix in (".npz", ".json", *YAML):
         refuse_options(str(path), options, options)
-        return read_npz(path, default_names=default_names, **_how(options))
-    if suffix == ".json":
-        refuse_options(str(path), options, options)
-        above = path.parent.parent if path.parent.name == "annotations" else path.parent
-        return read_coco([path], above, name=path.stem, **_how(options))
+        return _open_described(path, options, default_names)
     if suffix in ARCHIVES:
         return _open_archive(path, options, default_names)
     if other := NOT_CSV.get(suffix):
@@ -181,6 +192,29 @@ def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | 
     raise RequestError(
         f"{path} is a single file. Pass a folder of class folders, or a CSV of paths and labels."
     )
+
+
+def _open_table(path: Path, options: DataOptions) -> Dataset:
+    if options.get("task") != "detection":
+        return read_table(path, **options)
+    refuse_options(str(path), options, ("group_column", "group_pattern"))
+    columns = (options.get("image_column"), options.get("label_column"))
+    return read_box_table(path, image_column=columns[0], label_column=columns[1])
+
+
+def _open_described(
+    path: Path, options: DataOptions, default_names: Sequence[str] | None
+) -> Dataset:
+    """The data set of one file that has, or names, all of it."""
+    how = _how(options)
+    if path.suffix.lower() == ".npz":
+        from convscope.data.array_files import read_npz  # noqa: PLC0415  needs torch
+
+        return read_npz(path, default_names=default_names, **how)
+    if path.suffix.lower() in YAML:
+        return read_yolo(path, **how)
+    above = path.parent.parent if path.parent.name == "annotations" else path.parent
+    return read_coco([path], above, name=path.stem, **how)
 
 
 def _open_archive(path: Path, options: DataOptions, default_names: Sequence[str] | None) -> Dataset:

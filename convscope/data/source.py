@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from convscope.data import cifar, emnist, idx
+from convscope.data.boxes.faults import refuse_faults
 from convscope.data.classes import check_classes
 from convscope.data.dataset import Dataset
 from convscope.data.digits import read_digits
@@ -93,6 +94,7 @@ def open_source(
     default_names: Sequence[str] | None = None,
     task: str = "auto",
     for_training: bool = True,
+    with_faults: bool = False,
 ) -> Dataset:
     """Open a data set: a name in NAMES, the path of a folder or a CSV file, or an object.
 
@@ -103,7 +105,8 @@ def open_source(
     source is looked for in `data_dir`, in $CONVSCOPE_DATA and in the cache, in each of them and its
     subfolder of that name. If it is nowhere, it is downloaded into the cache, where damaged files
     are replaced. The columns and the pattern say how a folder or a table is read, and `task` how
-    labels are, see `DataOptions`.
+    labels are, see `DataOptions`. Boxes with swapped edges, or of a class that nothing names, are
+    refused, unless `with_faults`: they are then among the data's `box_faults`.
 
     Raises RequestError for anything else and for invalid data, WorkError if a download fails.
     """
@@ -119,8 +122,13 @@ def open_source(
     if task == "detection" and dataset.objects is None:
         raise RequestError(
             f"`task='detection'` needs boxes, and {dataset.name} has none. They are read from "
-            "a folder as Pascal VOC's (JPEGImages, Annotations) or COCO's; scenes have some."
+            "a folder as Pascal VOC's (JPEGImages, Annotations), COCO's or YOLO's (data.yaml, "
+            "images, labels), and from a CSV file with xmin, ymin, xmax, ymax; scenes have some."
         )
+    if not with_faults:
+        refuse_faults(dataset.box_faults, dataset.name)
+        if dataset.objects is not None and not len(dataset.objects.labels):
+            raise RequestError(f"{dataset.name} has no object with a box that can be taken.")
     if task not in ("auto", "detection"):
         dataset = replace(dataset, objects=None)
     if task == "multi-label" and not dataset.is_multi_label:

@@ -38,7 +38,7 @@ NOT_CSV = {
     ".feather": "a Feather file", ".jsonl": "a JSON file",
     ".pkl": "a pickle", ".sqlite": "a database", ".db": "a database", ".h5": "an HDF5 file",
     ".hdf5": "an HDF5 file", ".mat": "a MATLAB file", ".npy": "a NumPy file",
-    ".xml": "an XML file", ".yaml": "a YAML file", ".yml": "a YAML file",
+    ".xml": "an XML file",
 }  # fmt: skip
 """What other files with labels are, by their endings."""
 SAVE_AS_CSV = (

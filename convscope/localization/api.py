@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convscope.card import Card, refuse_objects
-from convscope.data.box_files import read_boxes
+from convscope.data.boxes.files import read_boxes
 from convscope.data.classes import quote_names
 from convscope.data.dataset import Split
 from convscope.data.source import DataLike
@@ -61,7 +61,7 @@ def localize(
 
     `run`, `data`, `split`, `model`, `trust`, `weights`, `pretrained`, `card` and `class_names` are
     those of `convscope.evaluate`. `boxes` are the true ones: a folder of Pascal VOC's XML files, a
-    JSON file of COCO's, or a CSV file; see `convscope.data.box_files` for what their numbers mean.
+    JSON file of COCO's, or a CSV file; see `convscope.data.boxes` for what their numbers mean.
 
     By default boxes are made without having seen any: around the largest part of a class's map
     (`method`: grad-cam, cam, hires-cam, layer-cam, as in `attribute`; `layer` as there) above

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from convscope.boxes.truth import COUNTS
-from convscope.data.box_files import BoxesByImage, boxes_of_images
+from convscope.data.boxes.box import BoxesByImage
+from convscope.data.boxes.files import boxes_of_images
 from convscope.data.classes import quote_names
 from convscope.data.depth import size_of, to_bytes
 from convscope.data.normalize import normalize

@@ -7,20 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from convscope.boxes.truth import COUNTS, CROWD, DIFFICULT
-from convscope.data.boxes.annotations import ImageBoxes
+from convscope.data.boxes.box import Box, four_numbers
 from convscope.errors import RequestError
 
 
-def add_coco_box(image: ImageBoxes, annotation: Mapping[str, Any], name: str, where: str) -> None:
-    """Add the box of one annotation. Raises RequestError for one that has none."""
-    try:
-        x, y, width, height = (float(value) for value in annotation["bbox"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RequestError(
-            f"{where}: annotation {annotation.get('id')} has no bbox [x, y, width, height]."
-        ) from error
+def coco_box(annotation: Mapping[str, Any], name: str, where: str) -> Box:
+    """The box of one annotation, of a category. Raises RequestError for one that has none."""
+    where = f"{where}, annotation {annotation.get('id')}"
+    sides = annotation.get("bbox")
+    if not isinstance(sides, list):
+        raise RequestError(f"{where} has no bbox [x, y, width, height].")
+    x, y, width, height = four_numbers(sides, where)
     state = DIFFICULT if annotation.get("ignore") else COUNTS
-    image.add((x, y, x + width, y + height), name, CROWD if annotation.get("iscrowd") else state)
+    return Box(name, x, y, x + width, y + height, CROWD if annotation.get("iscrowd") else state)
 
 
 def coco_size(image: Mapping[str, Any], where: str) -> tuple[int, int]:

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from convscope.boxes.truth import COUNTS, CROWD, DIFFICULT
-from convscope.data.box_files import Box, boxes_of_images, read_boxes
+from convscope.data.boxes.box import Box
+from convscope.data.boxes.files import boxes_of_images, read_boxes
 from convscope.errors import RequestError
 
 SQUARE = (10.0, 20.0, 30.0, 50.0)  # 20 wide and 30 high: pixels 10 to 29 and 20 to 49
