@@ -1,7 +1,6 @@
 """Boxes that cannot be right, images without one, and classes that are spelled alike."""
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
@@ -137,8 +136,15 @@ def find_names(inspection: Inspection) -> Outcome | None:
     )
 
 
+def _find(kind: FaultKind) -> Find:
+    def find(inspection: Inspection) -> Outcome | None:
+        return find_faults(inspection, kind)
+
+    return find
+
+
 BOX_CHECKS: dict[str, Find] = {
-    **{name: partial(find_faults, kind=kind) for kind, (name, *_) in _KINDS.items()},
+    **{name: _find(kind) for kind, (name, *_) in _KINDS.items()},
     SIZES: find_other_sizes,
     NAMES: find_names,
     NONE: find_without,
