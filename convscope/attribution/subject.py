@@ -65,7 +65,7 @@ class Subject:
         if tape.values[tape.logits()].numel() != self.num_outputs:
             raise RequestError(
                 f"The network's output has {tape.values[tape.output].numel()} numbers, and there "
-                f"are {len(self.card.classes)} classes; attribution needs one number a class."
+                f"are {len(self.card.classes)} classes; attribution needs one for each."
             )
         return tape
 

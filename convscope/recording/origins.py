@@ -6,9 +6,11 @@ an extension computed from the image.
 """
 
 import gc
+import operator
 import weakref
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -54,8 +56,10 @@ class Origins:
         if not self._is_watching:
             return False
         known = self._since.get(id(tensor))
+        # All of it in C: another thread that runs meanwhile may find a tuple, which it is about to
+        # fill, held by this list, and fail.
         return (known is not None and known() is tensor) or not any(
-            item is tensor for item in gc.get_objects()
+            map(partial(operator.is_, tensor), gc.get_objects())
         )
 
     def is_made_from_numbers(self, function: Callable[..., Any]) -> bool:

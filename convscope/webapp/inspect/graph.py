@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from convscope.explanation.recording import Recording
+from convscope.lessons.layers import lessons_about
 from convscope.recording import IMAGE, Operation, get_kind
 from convscope.summaries.rows import Row as SummaryRow
 from convscope.summaries.rows import rows_of
@@ -58,6 +59,13 @@ class GraphRow:
             "block": self.block,
             "stage": self.stage,
             "operations": self.operations,
+            "lessons": lessons_about(
+                self.op,
+                stride=self.columns["stride"],
+                padding=self.columns["padding"],
+                has_activation=bool(self.columns["activation"]),
+                reads_image=IMAGE in self.inputs,
+            ),
             **self.columns,
         }
 

@@ -8,8 +8,9 @@ import { el, write } from "./element.js";
 import { isLive, sendButton } from "./live.js";
 import { count } from "./numbers.js";
 import { drawing } from "./network.js";
-import { go, travel } from "./state.js";
+import { go } from "./state.js";
 import { table } from "./table.js";
+import { isRandom, trainLink } from "./train_link.js";
 import { minimap, viewport } from "./view.js";
 
 const FOLDED = 40; // rows: more are read as the paper's table is, by blocks
@@ -102,24 +103,18 @@ export function networkScreen(net, state, small, front) {
       "div",
       { class: "row spread" },
       el("div", {}, el("h2", {}, net.title), el("p", { class: "lead" }, lead)),
-      el("div", { class: "row" }, fold, isLive ? maps : null, sendButton(net), trainLink(net)),
+      el(
+        "div",
+        { class: "row" },
+        fold,
+        isLive ? maps : null,
+        sendButton(net),
+        isLive && isRandom(net) ? trainLink(net) : null,
+      ),
     ),
     el("div", { class: "card canvas" }, view.node, failure),
     table(net, state, collapse),
   ];
-}
-
-/** Random weights can be trained. @param {Network} net */
-function trainLink(net) {
-  if (!isLive || !net.warning.startsWith("Random weights")) return null;
-  const to = `/train?model=${encodeURIComponent(net.title)}`;
-  /** @param {MouseEvent} event */
-  const act = (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    event.preventDefault();
-    travel(to);
-  };
-  return el("a", { class: "pill main", href: to, onclick: act }, "Train this");
 }
 
 /** The most layers with weights that lie behind each other: the number in ResNet-18. @param {Row[]} rows */

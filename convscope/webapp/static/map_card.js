@@ -7,7 +7,7 @@ import { filters } from "./api.js";
 import { cell, picture } from "./color.js";
 import { el } from "./element.js";
 import { QUESTIONS, className, namesClasses } from "./maps_text.js";
-import { fixed, whole } from "./numbers.js";
+import { fixed, percent, whole } from "./numbers.js";
 import { number, scan } from "./planes.js";
 import { go } from "./state.js";
 
@@ -39,12 +39,14 @@ export function mapCard(scene, c, score) {
     return open(Math.min(first.height - 1, Math.floor(y)) * first.width + Math.min(first.width - 1, Math.floor(x)));
   };
   const name = title(net, row, c);
+  /** @param {number} value */
+  const text = (value) => (row.name === net.answer ? percent(value) : fixed(value, 2));
   const shown = vector
-    ? views.map((v) => el("span", { class: "one", style: cell(v.data[0], peak) }, fixed(v.data[0], 2)))
+    ? views.map((v) => el("span", { class: "one", style: cell(v.data[0], peak) }, text(v.data[0])))
     : views.map((v) => el("span", { class: "view" }, picture(v.data, v.height, v.width, peak)));
   const said = score === null || vector ? null : el("data", { title: whole(score) }, QUESTIONS[rank].say(score));
   // what is seen on the card comes first, in its order
-  const seen = vector ? [...views.map((v) => fixed(v.data[0], 2)), name] : [name, said?.textContent];
+  const seen = vector ? [...views.map((v) => text(v.data[0])), name] : [name, said?.textContent];
   const ranked = score === null ? "" : `, ${QUESTIONS[rank].unit} ${whole(score)}`;
   return el(
     "button",

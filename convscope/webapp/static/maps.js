@@ -8,7 +8,7 @@ import { scores } from "./api.js";
 import { el } from "./element.js";
 import { replaceChildren } from "./focus.js";
 import { mapCard } from "./map_card.js";
-import { belowMaps, isLive, twins } from "./live.js";
+import { belowMaps, isLive, lessonsOf, twins } from "./live.js";
 import { QUESTIONS, namesClasses, sentence, titleOf } from "./maps_text.js";
 import { count, several } from "./numbers.js";
 import { legend, number, planes } from "./planes.js";
@@ -28,7 +28,13 @@ let unfolded = { layer: "", cards: 0 };
 export async function mapsScreen(net, image, state) {
   const row = net.byName.get(state.layer);
   if (!row) return [note(`${net.title} has no layer called ${state.layer}. Choose one in the strip above.`)];
-  const head = el("div", {}, el("h2", {}, titleOf(row)), el("p", { class: "lead" }, sentence(row, net)));
+  const head = el(
+    "div",
+    {},
+    el("h2", {}, titleOf(row)),
+    el("p", { class: "lead" }, sentence(row, net)),
+    lessonsOf(row),
+  );
   const rank = state.rank in QUESTIONS ? /** @type {RankQuestion} */ (state.rank) : "strongest";
   const picked = row.op === "image" ? everyChannel(row) : await pick(net, image, row, rank);
   const scene = { net, image, row, rank, picked, beside: row.op === "image" ? "" : state.beside };
@@ -161,7 +167,7 @@ async function show(scene, legends, body) {
 
 /** @param {Planes} planes */
 const odd = ({ strange }) =>
-  strange ? [note(`${count(strange)} of these values are not finite; they are not colored.`)] : [];
+  strange ? [note(`${count(strange)} of these values are not finite; they are chequered.`)] : [];
 
 /**
  * Groups that go up and down together, or a sentence when there are none. One image alone settles nothing.

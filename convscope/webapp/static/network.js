@@ -210,10 +210,15 @@ function branchNames({ boxes }, zoom) {
     .flatMap((box) => {
       const next = Math.min(...boxes.filter((b) => b.lane === box.lane && b.x > box.x).map((b) => b.x));
       const name = shortName(box);
-      if (box.x + (name.length * 7 + 4) / zoom > next) return [];
+      const [right, below] = [box.x + (name.length * 7 + 4) / zoom, box.y + box.high + 14 / zoom];
+      if (right > next || boxes.some((b) => b !== box && covers(b, box.x, right, box.y + box.high, below))) return [];
       return [svg("text", { x: box.x, y: box.y + box.high + 11 / zoom, class: "name" }, name)];
     });
 }
+
+/** Does a box reach into a rectangle? @param {Box} box @param {number} left @param {number} right @param {number} top @param {number} bottom */
+const covers = ({ x, y, wide, high, depth }, left, right, top, bottom) =>
+  x < right && x + wide + depth * SLANT.x > left && y + depth * SLANT.y < bottom && y + high > top;
 
 /** Under the boxes, one bracket for each stage or open block. @param {Layout} plan @param {number} zoom */
 function brackets(plan, zoom) {

@@ -92,7 +92,7 @@ function shown(net, id) {
 
 /** On to what the answer rests on. @param {Network} net @param {LabImage} image */
 function why(net, { predictions: [first, second] }) {
-  if (!first || !isLive) return null;
+  if (!first || !isLive || !Number.isFinite(first.probability) || first.unit === second?.unit) return null;
   /** @param {string} text @param {string} title @param {number | null} target @param {number | null} other */
   const to = (text, title, target, other) =>
     el(

@@ -187,6 +187,8 @@ export interface Row {
   activation: string;
   receptive_field: number[];
   exact: boolean;
+  /** The names of the lessons that are about it. */
+  lessons: string[];
 }
 
 export interface Network {

@@ -9,7 +9,7 @@ import { barcode } from "./barcode.js";
 import { el } from "./element.js";
 import { replaceChildren } from "./focus.js";
 import { channelRows, peaksOf } from "./ledger.js";
-import { belowPixel, belowUnit, isLive } from "./live.js";
+import { belowPixel, belowUnit, isLive, lessonsOf } from "./live.js";
 import { figure } from "./matrix.js";
 import { number, planes } from "./planes.js";
 import { count, decimalsFor, fixed, signed, whole } from "./numbers.js";
@@ -42,7 +42,11 @@ export async function unitScreen(net, image, state) {
   if (kept.of !== of) kept = { of, opened: -1, more: 0 };
   const scene = await sceneOf(net, image, row, place);
   goOn(scene);
-  return [heading(scene), el("div", { class: "unit" }, ledger(scene), side(scene)), ...(await belowUnit(scene))];
+  return [
+    heading(scene, lessonsOf(row)),
+    el("div", { class: "unit" }, ledger(scene), side(scene)),
+    ...(await belowUnit(scene)),
+  ];
 }
 
 /** @param {Row} row @param {Position} place */

@@ -17,8 +17,8 @@ export const LABELS = {
   unsupported: "value",
 };
 
-/** @param {Scene} scene */
-export function heading(scene) {
+/** @param {Scene} scene @param {Node | null} more  below what is said */
+export function heading(scene, more) {
   const { net, place, unit, row } = scene;
   const name = spotName(net, { row: row.name, map: place.map, y: place.row, x: place.col });
   const decimals = Math.min(6, Math.max(4, decimalsFor([unit.value], 4)));
@@ -37,6 +37,7 @@ export function heading(scene) {
       namesClasses(row, net) ? `For class ${className(row, net, place.map)}. ` : null,
       how(scene),
     ),
+    more,
   );
 }
 

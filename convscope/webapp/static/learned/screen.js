@@ -8,6 +8,7 @@ import { el, entitle, styles } from "../element.js";
 import { replaceChildren } from "../focus.js";
 import { several } from "../numbers.js";
 import { redraw, travel } from "../state.js";
+import { isRandom, trainLink } from "../train_link.js";
 import { address, read } from "./address.js";
 import { status as askStatus } from "./api.js";
 
@@ -65,6 +66,7 @@ function head(net, state, status) {
     ),
     net.warning ? el("p", { class: "note" }, net.warning) : null,
     reason ? el("p", { class: "note" }, reason) : views(state),
+    reason && isRandom(net) ? el("div", { class: "row" }, trainLink(net)) : null,
   ].filter((node) => node !== null);
 }
 

@@ -8,6 +8,7 @@ import { replaceChildren } from "../focus.js";
 import { travel } from "../state.js";
 import { merged, queryOf, read } from "./address.js";
 import { exerciseCard } from "./exercise.js";
+import { seeLayer } from "./see_layer.js";
 import { sliding, stop as halt } from "./slide.js";
 
 /** @type {LessonTitle[]} */
@@ -118,7 +119,13 @@ function frame(place, lesson) {
   return el(
     "article",
     { class: "lesson" },
-    el("p", { class: "caption" }, link("/learn", "Lessons"), ` · ${place + 1} of ${course.length}`),
+    el(
+      "p",
+      { class: "caption" },
+      link("/learn", "Lessons"),
+      ` · ${place + 1} of ${course.length}`,
+      seeLayer(course[place].name),
+    ),
     el("h2", {}, course[place].title),
     el("p", { class: "lead" }, lesson.lead),
     el("div", { class: "scenes" }),

@@ -11,6 +11,7 @@ import * as api from "../learned/api.js";
 import { studyCard } from "../learned/study.js";
 import { several } from "../numbers.js";
 import { redraw, travel } from "../state.js";
+import { isRandom, trainLink } from "../train_link.js";
 import { address, read } from "./address.js";
 import { gallery } from "./gallery.js";
 import { classes, confusion, figures, reliability, slices } from "./tables.js";
@@ -45,6 +46,7 @@ export async function show(stage, late) {
 /** @param {Omit<Scene, "found"> & {found: Results | null}} scene @param {Status} status */
 function body({ net, state, found, late }, status) {
   if (found) return shown({ net, state, found, late });
+  if (status.images.reason) return []; // which the head says
   return [
     studyCard(
       net.id,
@@ -110,6 +112,7 @@ function head(net, state, { images, choices, data }) {
     ),
     net.warning ? el("p", { class: "note" }, net.warning) : null,
     reason ? el("p", { class: "note" }, reason) : null,
+    reason && isRandom(net) ? el("div", { class: "row" }, trainLink(net)) : null,
   ].filter((node) => node !== null);
 }
 

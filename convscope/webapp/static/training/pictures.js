@@ -2,10 +2,11 @@
 
 /** @import { Child, FilterSnapshots, LayerStats, WrongImages } from "../types.js" */
 
-import { ask } from "../api.js";
+import { ask, give, post } from "../api.js";
 import { peakOf } from "../color.js";
-import { el, write } from "../element.js";
+import { el, messageOf, write } from "../element.js";
 import { count } from "../numbers.js";
+import { travel } from "../state.js";
 import { filterSheet, photo } from "./canvas.js";
 import { exactly, short } from "./words.js";
 
@@ -119,6 +120,31 @@ const tile = (facts, data, i) =>
     facts.channels,
   );
 
+/**
+ * A picture that opens in Look inside, in the network with its best weights so far: what the tile shows is what the
+ * network reads.
+ * @param {string} run @param {string} title @param {HTMLCanvasElement} tile
+ */
+function opening(run, title, tile) {
+  const act = async () => {
+    button.setAttribute("aria-busy", "true");
+    try {
+      const { network } = await post(`/runs/${code(run)}/open`, {});
+      /** @type {Blob | null} */
+      const image = await new Promise((done) => tile.toBlob(done));
+      if (image) travel(`/look/${code(network)}/${(await give(network, title, image)).id}`);
+    } catch (error) {
+      button.after(el("p", { class: "note", role: "alert" }, messageOf(error)));
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  };
+  const label = `${title}. Look inside.`;
+  /** @type {HTMLButtonElement} */
+  const button = el("button", { class: "opening", title: "Look inside", "aria-label": label, onclick: act }, tile);
+  return button;
+}
+
 /** @param {string} run */
 export function wrong(run) {
   const row = el("div", { class: "wrong" });
@@ -133,7 +159,7 @@ export function wrong(run) {
         el(
           "figure",
           { title: `${one.name}: loss ${short(one.loss, 3)}` },
-          tile(facts, data, i),
+          opening(run, `${one.name}, true ${one.is}`, tile(facts, data, i)),
           el(
             "figcaption",
             { class: "caption" },
@@ -163,7 +189,12 @@ export function batch(run) {
     if (data.byteLength !== tiles(facts)) return;
     row.replaceChildren(
       ...Array.from({ length: facts.count }, (_, i) =>
-        el("figure", {}, tile(facts, data, i), el("figcaption", { class: "caption" }, facts.labels[i] ?? "")),
+        el(
+          "figure",
+          {},
+          opening(run, `image ${i} of step ${count(facts.step)}, ${facts.labels[i] ?? ""}`, tile(facts, data, i)),
+          el("figcaption", { class: "caption" }, facts.labels[i] ?? ""),
+        ),
       ),
     );
     write(note, `Images of step ${count(facts.step)} after augmentation, before normalization.`);

@@ -48,6 +48,14 @@ export async function whyScreen(net, image, why) {
     return [
       el("p", { class: "note" }, `${net.title} has no output of one number a class, so there is no answer to explain.`),
     ];
+  if (image.predictions.some(({ probability }) => !Number.isFinite(probability)))
+    return [
+      el(
+        "p",
+        { class: "note" },
+        `Some outputs of ${net.title} are not finite for this image, so there is no answer to explain.`,
+      ),
+    ];
   const target = why.target ?? image.predictions.find(({ index }) => index !== why.other)?.index ?? 0;
   const full = { ...why, target };
   const chosen = why.method || (why.other === null ? known.default : known.default_contrast);
