@@ -50,6 +50,8 @@ def _of_training(
         best = next((line["epoch"] for line in reversed(metrics) if line.get("best")), None)
         kept = "" if best is None else f"; the weights of epoch {best} are kept"
         yield "Training", f"{len(metrics)} epoch{'s' * (len(metrics) != 1)}{kept}"
+        if changes := [line["lr_changes"] for line in metrics if line.get("lr_changes")]:
+            yield "Learning rate", f"set by hand while it trained: {'; '.join(changes)}"
     versions: Mapping[str, Any] = config.get("versions", {})
     if versions:
         yield "Made with", f"convscope {versions.get('convscope')}, torch {versions.get('torch')}"

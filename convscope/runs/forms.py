@@ -73,6 +73,7 @@ class MetricsLine(TypedDict, total=False):
     best: Required[bool]
     seconds: Seconds
     lr: float
+    lr_changes: Text
     images_per_second: Annotated[float, Between(0)]
     train_loss: float | None
     train_top1: Share
@@ -179,7 +180,9 @@ class Status(TypedDict, total=False):
     seconds: Seconds | None
     seconds_left: Seconds | None
     images_per_second: float | None
+    steps_per_second: float | None
     lr: float | None
+    lr_changes: str
     loss: float | None
     top1: Share | None
 

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from convscope.atomic import remove_leftovers
 from convscope.errors import RequestError
@@ -21,16 +21,26 @@ from convscope.runs.snapshot_forms import Snapshot, checked_snapshot
 from convscope.runs.step_history import StepHistory
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, pack_tensors
 from convscope.signals import undone_by_exit
-from convscope.strict import Count, checked, parse_json
+from convscope.strict import Between, Count, checked, parse_json
 from convscope.words.json_text import to_json
 
-Command = Literal["pause", "resume", "save", "stop"]
+Command = Literal["pause", "resume", "save", "stop", "lr"]
+Watched = Literal["watched", "watched_layers"]
 _WATCHED = 5.0  # seconds for which one touch of `watched` counts
 
 
 class _CommandFile(TypedDict):
     id: Count
     command: Command
+    lr: NotRequired[Annotated[float, Between(0, 1e6)]]
+
+
+class Request(NamedTuple):
+    """A command to a training, with its number; `lr` is the learning rate of the command "lr"."""
+
+    id: int
+    command: Command
+    lr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,12 @@ class Live:
     - `look.safetensors`: a batch as the network saw it, each layer's activations and gradients
     - `filters.safetensors`: the first convolution's filters at a few steps
     - `wrong.safetensors`: the validation images with the largest losses at the last validation
-    - `command.json`: the last command to the training, `{id, command}`
-    - `watched`: touched while the page shows the run
+    - `confusion.safetensors`: the confusion matrix of the last validation
+    - `examples.safetensors`: images of which the page lets one choose, and `example.safetensors`
+      the chosen one; `layers.safetensors`: what each layer holds for it
+    - `weights-STEP.safetensors`: those of small networks after some epochs, see `EpochWeights`
+    - `command.json`: the last command to the training, `{id, command, lr}`
+    - `watched`: touched while the page shows the run; `watched_layers`: while it shows its layers
 
     Methods that read return None for a file that cannot be read; methods that write do nothing
     where the disk refuses, except `request`.
@@ -95,28 +109,31 @@ class Live:
             return (self.folder / name).stat().st_mtime_ns
         return 0
 
-    def request(self, command: Command) -> int:
+    def request(self, command: Command, lr: float | None = None) -> int:
         """Ask the training to do something; the id that it acknowledges once it has.
+
+        `lr` is the learning rate that the command "lr" sets.
 
         Raises OSError where the run cannot be written.
         """
         number = time.time_ns() // 1000  # an exact integer in JavaScript too
-        self._replace("command.json", to_json({"id": number, "command": command}).encode())
+        content = {"id": number, "command": command} | ({} if lr is None else {"lr": lr})
+        self._replace("command.json", to_json(content).encode())
         return number
 
-    def read_command(self) -> tuple[int, Command] | None:
-        """The id and name of the last command; None if there is none or it is unknown."""
+    def read_command(self) -> Request | None:
+        """The last command; None if there is none or it is unknown."""
         data = self._read_json("command.json", _CommandFile)
-        return None if data is None else (data["id"], data["command"])
+        return None if data is None else Request(data["id"], data["command"], data.get("lr"))
 
-    def watch(self) -> None:
+    def watch(self, what: Watched = "watched") -> None:
         """Signal that the run is being watched; the training records more for a few seconds."""
         with contextlib.suppress(OSError):
-            (self.folder / "watched").touch()
+            (self.folder / what).touch()
 
-    def is_watched(self) -> bool:
+    def is_watched(self, what: Watched = "watched") -> bool:
         with contextlib.suppress(OSError):
-            return time.time() - (self.folder / "watched").stat().st_mtime < _WATCHED
+            return time.time() - (self.folder / what).stat().st_mtime < _WATCHED
         return False
 
     def _read(self, name: str) -> bytes | None:

@@ -1,15 +1,15 @@
 """The forms of the snapshots in `live/`: their tensors, and their metadata."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Required, TypedDict
+from typing import Annotated, Any, Literal, Required, TypedDict
 
 import torch
 
 from convscope.errors import RequestError
 from convscope.runs.tensor_file import TensorFile
-from convscope.strict import Count, Share, checked
+from convscope.strict import Between, Count, Share, checked
 
-Snapshot = Literal["look", "filters", "wrong"]
+Snapshot = Literal["look", "filters", "wrong", "examples", "example", "layers", "confusion"]
 
 
 class _Layer(TypedDict, total=False):
@@ -64,20 +64,71 @@ class Wrong(TypedDict):
     images: list[_Image]
 
 
-_FORMS: Mapping[Snapshot, Any] = {"look": Look, "filters": Filters, "wrong": Wrong}
+class Example(TypedDict):
+    """An image whose layers are shown: its `label` is None where its class is not known."""
+
+    name: str
+    label: Count | None
+    truth: str
+
+
+class Examples(TypedDict):
+    """Images to choose from, see `examples_of`."""
+
+    split: Literal["val", "test"]
+    images: list[Example]
+
+
+class _Part(TypedDict):
+    shape: list[Count]
+    low: float
+    high: float
+    peak: Annotated[float, Between(0)]
+
+
+class _ViewedLayer(TypedDict):
+    name: str
+    kind: str
+    shape: list[Count]
+    parts: dict[str, _Part]
+
+
+class Layers(TypedDict):
+    """What layers hold for an image, see `view_layers`, at a step of the training."""
+
+    step: Count
+    epoch: Count
+    example: Example
+    answers: list[tuple[str, Share | None]]
+    loss: float | None
+    target: Count | None
+    layers: list[_ViewedLayer]
+    left_out: Count
+
+
+class Confusion(TypedDict):
+    """The confusion matrix of the last validation: rows are true classes."""
+
+    step: Count
+    epoch: Count
+    classes: list[str]
+
+
+_FORMS: Mapping[Snapshot, Any] = {
+    "look": Look,
+    "filters": Filters,
+    "wrong": Wrong,
+    "examples": Examples,
+    "example": Example,
+    "layers": Layers,
+    "confusion": Confusion,
+}
 
 
 def checked_snapshot(name: Snapshot, stored: TensorFile, *, where: str) -> TensorFile:
     """A snapshot whose tensors and metadata belong together; RequestError for another."""
     values = checked(dict(stored.metadata), _FORMS[name], where=where)
-    match name:
-        case "look":
-            tensors, shape = {"batch": torch.uint8}, (len(values["labels"]), None, None, None)
-        case "wrong":
-            tensors, shape = {"pixels": torch.uint8}, (len(values["images"]), None, None, None)
-        case "filters":
-            tensors = {str(step): torch.float32 for step in values["steps"]}
-            shape = next(iter(stored.tensors.values())).shape if stored.tensors else ()
+    tensors, shape = _tensors_of(name, values, stored)
     found = {key: tensor.dtype for key, tensor in stored.tensors.items()}
     if not tensors or found != tensors:
         raise RequestError(f"{where} has the tensors {sorted(found)}, not {sorted(tensors)}.")
@@ -86,3 +137,28 @@ def checked_snapshot(name: Snapshot, stored: TensorFile, *, where: str) -> Tenso
         if tensor.ndim != 4 or any(side != known for side, known in sides if known is not None):
             raise RequestError(f"{where}: {key} has the impossible shape {tuple(tensor.shape)}.")
     return TensorFile(stored.tensors, values)
+
+
+_Sides = tuple[int | None, ...]
+
+
+def _tensors_of(
+    name: Snapshot, values: Mapping[str, Any], stored: TensorFile
+) -> tuple[dict[str, torch.dtype], _Sides]:
+    """The tensors that belong to the metadata, and the sides of their shapes that are known."""
+    match name:
+        case "look":
+            return {"batch": torch.uint8}, (len(values["labels"]), None, None, None)
+        case "wrong" | "examples":
+            return {"pixels": torch.uint8}, (len(values["images"]), None, None, None)
+        case "example":
+            return {"pixels": torch.uint8}, (1, None, None, None)
+        case "confusion":
+            return {"counts": torch.int64}, (1, 1, len(values["classes"]), len(values["classes"]))
+        case "filters":
+            shape = next(iter(stored.tensors.values())).shape if stored.tensors else ()
+            return {str(step): torch.float32 for step in values["steps"]}, tuple(shape)
+        case "layers":
+            layers = enumerate(values["layers"])
+            parts = [f"{index}/{part}" for index, layer in layers for part in layer["parts"]]
+            return {"pixels": torch.uint8, **dict.fromkeys(parts, torch.int8)}, ()

@@ -10,11 +10,11 @@ from convscope.runs.live_files import Live
 
 COLUMNS = (
     *("first", "last", "loss", "loss_low", "low_at", "loss_high", "high_at"),
-    *("top1", "lr", "images_per_second"),
+    *("top1", "lr", "images_per_second", "seconds"),
 )
 """A row stands for the steps first to last: their mean loss, the extremes and the steps that had
 them, the share of their images classified correctly, the largest learning rate, and images per
-second of the time spent in steps."""
+second of the time spent in steps, and that time."""
 
 Row = list[float | None]
 
@@ -47,6 +47,7 @@ def _steps(path: Path, _stamp: Stamp) -> tuple[int, list[Row]] | None:
             column("num_correct") / column("num_images"),
             column("lr_high"),
             column("num_images") / column("seconds"),
+            column("seconds"),
         )
     rows = np.stack(columns, 1)
     return series.width, [

@@ -32,9 +32,11 @@ from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.callbacks.best_weights import BestWeights
 from convscope.training.callbacks.checkpoint import Checkpoint, MetricsLog, unpack
 from convscope.training.callbacks.early_stopping import EarlyStopping
+from convscope.training.callbacks.epoch_weights import EpochWeightsWriter
 from convscope.training.callbacks.freeze import LayerFreezing
 from convscope.training.callbacks.interrupt import Interrupt, StopRequest
 from convscope.training.callbacks.layer_stats import LayerStatsWriter
+from convscope.training.callbacks.layer_views import LayerViewWriter
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.loggers import external_logging
 from convscope.training.callbacks.loss_scaling import LossScaling
@@ -50,6 +52,7 @@ from convscope.training.executors.eager import micro_batches
 from convscope.training.executors.factory import ExecutorFactory
 from convscope.training.executors.fsdp import ShardedNetwork
 from convscope.training.executors.select import select_executor
+from convscope.training.learning_rate import LearningRate
 from convscope.training.limits import Limits
 from convscope.training.loggers.choice import CSV, parse_loggers
 from convscope.training.loss import BatchLoss, class_weights
@@ -199,6 +202,7 @@ def assemble(
         factory, network, optimizer, batches, limits=limits, state=state, notify=notify
     )
     state.engine = executor.name
+    lr = LearningRate(schedule_of(config, limits, len(batches)), limits)
     average = WeightAverage(network) if config.ema or config.swa_start else None
     if average is not None and stored is not None:
         average.load(stored, where=_state_path(session.run, stored))
@@ -215,7 +219,7 @@ def assemble(
         request=session.request,
     )
     recorders: Sequence[Callback] = (
-        _recorders(task, session, status, sharded) if group.is_first else []
+        _recorders(task, session, status, sharded, lr) if group.is_first else []
     )
     checkpoints = [checkpoint] if group.is_first or sharded is not None else []
     agreement = [Agreement(group, session.request)] if group.size > 1 else []
@@ -226,7 +230,7 @@ def assemble(
     return Trainer(
         executor,
         batches,
-        lr=_lr(task, limits, len(batches)),
+        lr=lr,
         limits=limits,
         validate=validator if validator.num_images else None,
         callbacks=[
@@ -310,13 +314,6 @@ def schedule_of(config: TrainConfig, limits: Limits, batches: int) -> Schedule:
     )
 
 
-def _lr(task: Task, limits: Limits, batches: int) -> Callable[[TrainState], float]:
-    schedule = schedule_of(task.config, limits, batches)
-    return lambda state: schedule.lr(
-        limits.progress(state), num_reductions=state.plateau.num_reductions
-    )
-
-
 def _rules(
     task: Task,
     session: Session,
@@ -361,6 +358,7 @@ def _recorders(
     session: Session,
     status: LiveStatus,
     sharded: ShardedNetwork | None,
+    lr: LearningRate,
 ) -> Sequence[Callback]:
     """The callbacks that write and listen. The steps are written before the checkpoint.
 
@@ -371,6 +369,8 @@ def _recorders(
         [
             SnapshotWriter(live, task.network, task.loaded),
             LayerStatsWriter(live, task.network, task.inputs, task.config, notify),
+            LayerViewWriter(live, task.network, task.inputs, task.loaded, notify),
+            EpochWeightsWriter(live, task.network),
         ]
         if sharded is None
         else []
@@ -381,6 +381,6 @@ def _recorders(
         *([ResultsCsv(run, notify)] if CSV in parse_loggers(task.config.log) else []),
         *external_logging(task.config.log, notify),
         *looking,
-        RemoteControl(status, notify),
+        RemoteControl(status, notify, lr),
         status,
     ]

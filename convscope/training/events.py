@@ -175,6 +175,7 @@ class EpochEnd:
             `val_balanced` and what `ValidationEnd` has for other tasks; and `best`, whether this is
             the best epoch so far. Losses are means in nats, shares from 0 to 1. `top1` is the share
             of images that were predicted right: of several labels, with every label right.
+            `lr_changes` says, if the learning rate was set by hand in the epoch, what it became.
     """
 
     epoch: int

@@ -7,11 +7,18 @@ from typing import Any
 from convscope.card import TaskName
 from convscope.evaluation.metrics import METRICS, MetricName
 from convscope.evaluation.multi_label import AnyMetrics
+from convscope.training.learning_rate import changes_in_words
 from convscope.training.state import TrainState
 
 
 def epoch_line(state: TrainState, *, lr: float, seconds: float) -> dict[str, Any]:
-    """An epoch's training, at its end; `lr` is the learning rate of the step to come."""
+    """An epoch's training, at its end; `lr` is the learning rate of the step to come.
+
+    `lr_changes` say, in an epoch in which it was set by hand, from what to what and when.
+    """
+    began = state.step - state.batch
+    changed = [change for change in state.lr_changes if began <= change["step"] < state.step]
+    changes = {"lr_changes": changes_in_words(changed)} if changed else {}
     return {
         "epoch": state.epoch + 1,
         "step": state.step,
@@ -20,6 +27,7 @@ def epoch_line(state: TrainState, *, lr: float, seconds: float) -> dict[str, Any
         "images_per_second": round(state.num_examples / max(state.epoch_seconds, 1e-9), 1),
         "train_loss": state.mean_loss,
         "train_top1": state.accuracy,
+        **changes,
     }
 
 

@@ -9,11 +9,26 @@ from convscope.runs.forms import MetricsLine, Seconds
 from convscope.strict import Between, Count
 from convscope.training.schedule import Plateau
 
+TINY = 1e-300
+"""A learning rate below this is none: others are divided by it."""
+
 
 class _SavedPlateau(TypedDict):
     best: float | None
     num_bad_epochs: Count
     num_reductions: Count
+
+
+class LrChange(TypedDict):
+    """A learning rate that was set by hand after `step` steps: from `before` to `lr`.
+
+    `scheduled` is what the schedule had for the step that followed.
+    """
+
+    step: Count
+    before: float
+    lr: float
+    scheduled: Annotated[float, Between(TINY)]
 
 
 class SavedState(TypedDict):
@@ -35,6 +50,7 @@ class SavedState(TypedDict):
     plateau: _SavedPlateau
     history: list[MetricsLine]
     stop_reason: str
+    lr_changes: NotRequired[list[LrChange]]
 
 
 @dataclass
@@ -57,6 +73,7 @@ class TrainState:
         engine: the executor that computes the steps; empty before the first.
         history: one line of metrics per epoch.
         stop_reason: why a callback asked to stop, if one did.
+        lr_changes: when the learning rate was set by hand, ascending.
         saved_step: the step of the last checkpoint. Not saved.
         paused_seconds: time that counts as no training, since the process started. Not saved.
     """
@@ -77,6 +94,7 @@ class TrainState:
     plateau: Plateau = field(default_factory=Plateau)
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     stop_reason: str = ""
+    lr_changes: list[LrChange] = field(default_factory=list[LrChange])
     saved_step: int = field(default=0, metadata={"saved": False})
     paused_seconds: float = field(default=0.0, metadata={"saved": False})
 
@@ -135,11 +153,12 @@ class TrainState:
                 "num_reductions": plateau.num_reductions,
             },
             "history": [*self.history],
+            "lr_changes": [*self.lr_changes],
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
-        state_dict = {"skipped_steps": 0, **state_dict}  # which earlier versions did not know
+        state_dict = {**_LATER, **state_dict}
         for name in _SAVED:
             setattr(self, name, state_dict[name])
         best, plateau = state_dict["best"], dict(state_dict["plateau"])
@@ -148,6 +167,10 @@ class TrainState:
             plateau["best"] = math.inf
         self.plateau = Plateau(**plateau)
         self.history = [*state_dict["history"]]
+        self.lr_changes = [*state_dict["lr_changes"]]
 
+
+_LATER: Mapping[str, Any] = {"skipped_steps": 0, "lr_changes": []}
+"""What earlier versions did not know."""
 
 _SAVED = [item.name for item in fields(TrainState) if item.metadata.get("saved", True)]

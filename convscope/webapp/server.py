@@ -23,6 +23,7 @@ from convscope.webapp.api.compare import add_compare
 from convscope.webapp.api.computations import add_computations
 from convscope.webapp.api.exercises import add_exercises
 from convscope.webapp.api.inspect import add_inspect, takes_file
+from convscope.webapp.api.layer_views import add_layer_views, takes_example
 from convscope.webapp.api.learned import add_learned
 from convscope.webapp.api.lessons import add_lessons
 from convscope.webapp.api.page_file import add_page_file
@@ -109,7 +110,7 @@ def make_app(
         Guard,
         hosts=hosts,
         authorize=partial(check_page_token, token=token) if token else lambda _scope: None,
-        takes_file=takes_file,
+        takes_file=lambda method, path: takes_file(method, path) or takes_example(method, path),
         limits=limits,
     )
     add_error_handlers(app)
@@ -121,6 +122,7 @@ def make_app(
     add_changes(app, store, computations)
     add_what_if(app, store)
     add_runs(app, jobs, store)
+    add_layer_views(app, jobs)
     add_compare(app, jobs)
     add_lessons(app)
     add_exercises(app)

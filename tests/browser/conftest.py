@@ -201,6 +201,8 @@ def chromium() -> Iterator[Any]:
             args=[
                 "--no-sandbox",
                 "--disable-gpu",
+                "--use-fake-device-for-media-stream",  # a camera that shows a test picture
+                "--use-fake-ui-for-media-stream",  # and a person who allows it
                 "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             ],
         )

@@ -306,12 +306,12 @@ def test_a_refused_stream_says_why_and_is_asked_for_again(page: Any, fake: Run) 
 
 def test_open_parts_and_logarithmic_axes_stay_after_a_reload(page: Any, fake: Run) -> None:
     watch(page, fake)
-    page.get_by_role("button", name="Loss on a logarithmic axis").click()
+    page.get_by_role("button", name="Log axis: Loss").click()
     page.locator(".log summary").click()
     page.wait_for_function("() => location.search.includes('open=log')")
     page.reload()
     page.wait_for_selector(".log[open]")
-    pressed = page.get_by_role("button", name="Loss on a logarithmic axis")
+    pressed = page.get_by_role("button", name="Log axis: Loss")
     assert pressed.get_attribute("aria-pressed") == "true"
     page.wait_for_selector(".chart .plot svg")
     ticks = page.locator(".chart").first.locator(".tick-y text").all_text_contents()

@@ -62,7 +62,7 @@ def test_a_wish_has_a_number_that_grows_and_that_a_page_can_hold(live):
     numbers = []
     for name in ("pause", "resume", "save", "stop"):
         numbers.append(live.request(name))
-        assert live.read_command() == (numbers[-1], name)
+        assert live.read_command() == (numbers[-1], name, None)
         time.sleep(0.001)
     assert numbers == sorted(set(numbers))
     assert all(float(number) == number < 2**53 for number in numbers)

@@ -157,7 +157,8 @@ def packed():
 def parts():
     _, _, stored = packed()
     yield from stored.tensors
-    yield from (name for name in stored.metadata["state"] if name != "skipped_steps")
+    later = ("skipped_steps", "lr_changes")  # which earlier versions did not know
+    yield from (name for name in stored.metadata["state"] if name not in later)
     yield from ("state", "version")
 
 

@@ -67,7 +67,7 @@ KINDS = ["Conv2d", "BatchNorm2d", "ReLU", "Dropout", "Flatten", "Linear", "Tanh"
 def test_a_look_is_what_plain_arithmetic_finds_at_that_step(tmp_path, monkeypatch):
     """Without momentum and decay a step is rate · gradient, so the gradient is the step / rate."""
     monkeypatch.setitem(sys.modules, NAME, sys.modules[Net.__module__])
-    monkeypatch.setattr(Live, "is_watched", lambda _live: True)
+    monkeypatch.setattr(Live, "is_watched", lambda _live, _what="watched": True)
     monkeypatch.setattr(Throttle, "is_due", lambda _throttle: True)
     nets, fed, real = [], [], LayerStats.capture
 
@@ -123,7 +123,7 @@ def test_the_names_under_the_images_are_those_of_their_classes(tmp_path, monkeyp
     from tests.conftest import make_image_folder  # noqa: PLC0415
 
     root = make_image_folder(tmp_path / "fruit", ("apple", "leaf", "plum"), each=12)
-    monkeypatch.setattr(Live, "is_watched", lambda _live: True)
+    monkeypatch.setattr(Live, "is_watched", lambda _live, _what="watched": True)
     settings = dict(model="tinyvgg", batch_size=8, epochs=1, optimizer="adamw")
     convscope.train(str(root), out=tmp_path / "run", **settings)
     look = Live(tmp_path / "run").read_snapshot("look")

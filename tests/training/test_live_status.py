@@ -44,8 +44,9 @@ from tests.training.small import Act, Net, assert_same_bits, spied_states, state
 def test_to_be_watched_changes_no_bit(tmp_path, monkeypatch, settings):
     train(tmp_path / "alone", **settings)
     assert not (tmp_path / "alone/live/look.safetensors").exists()
-    monkeypatch.setattr(Live, "is_watched", lambda _live: True)
+    monkeypatch.setattr(Live, "is_watched", lambda _live, _what="watched": True)
     train(tmp_path / "watched", **settings)
+    assert Live(tmp_path / "watched").read_snapshot("layers").metadata["step"] == 30
     history = Live(tmp_path / "watched").read_snapshot("look").metadata["history"]
     assert [look["step"] for look in history] == list(range(1, 31))
     assert_same_bits(tmp_path / "alone", tmp_path / "watched")
@@ -56,7 +57,7 @@ def test_a_look_that_fails_ends_the_looks_and_not_the_training(tmp_path, monkeyp
     def fail(*_args, **_words):
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr(Live, "is_watched", lambda _live: True)
+    monkeypatch.setattr(Live, "is_watched", lambda _live, _what="watched": True)
     monkeypatch.setattr(LayerStats, "capture", fail)
     act = Act()
     train(tmp_path / "run", callbacks=[act])
@@ -199,7 +200,7 @@ def test_a_training_that_exits_says_that_it_stopped(tmp_path):
 @pytest.mark.usefixtures("eager")
 def test_a_disk_that_takes_no_telling_stops_no_training(tmp_path, monkeypatch, undisturbed):
     out = tmp_path / "run"
-    monkeypatch.setattr(Live, "is_watched", lambda _live: True)
+    monkeypatch.setattr(Live, "is_watched", lambda _live, _what="watched": True)
     stop = Act((15, lambda: os.kill(os.getpid(), signal.SIGTERM)))
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)

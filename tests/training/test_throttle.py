@@ -70,7 +70,7 @@ def test_layer_statistics_take_two_percent_of_a_watched_training_at_most(
         captured.append(step)
         return TensorFile({"batch": torch.zeros(1)}, {"step": step})
 
-    monkeypatch.setattr(Live, "is_watched", lambda _live: True)
+    monkeypatch.setattr(Live, "is_watched", lambda _live, _what="watched": True)
     monkeypatch.setattr(LayerStats, "capture", capture)
     card = Card(
         classes=("a", "b"),

@@ -15,6 +15,7 @@ from convscope.runs.live_files import Live
 from convscope.runs.step_history import StepHistory
 from convscope.training.config import TrainConfig
 from convscope.webapp.api.compare import add_compare
+from convscope.webapp.api.layer_views import add_layer_views
 from convscope.webapp.api.runs import add_runs
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
@@ -141,6 +142,7 @@ def lab(jobs: TrainingJobs, store: ModelStore | None = None) -> FastAPI:
     store = store or ModelStore()
     add_runs(app, jobs, store)
     add_compare(app, jobs)
+    add_layer_views(app, jobs)
     return app
 
 

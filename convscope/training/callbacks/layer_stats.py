@@ -159,7 +159,7 @@ def activations(network: nn.Module, images: Tensor) -> dict[str, dict[str, Any]]
             zeros, largest = (values == 0).float().mean(), values.abs().max()
             numbers[name] = torch.stack((mean, std, zeros, largest))
 
-    with ExitStack() as stack, _preserved_state(network, images.device), inference_mode(network):
+    with ExitStack() as stack, preserved_state(network, images.device), inference_mode(network):
         for name, layer in dict[str, nn.Module](network.named_modules()).items():
             if name and not any(layer.children()):
                 handle = layer.register_forward_hook(partial(measure, name))
@@ -176,7 +176,7 @@ def activations(network: nn.Module, images: Tensor) -> dict[str, dict[str, Any]]
 
 
 @contextmanager
-def _preserved_state(network: nn.Module, device: torch.device) -> Generator[None]:
+def preserved_state(network: nn.Module, device: torch.device) -> Generator[None]:
     """Buffers and random state as before, even where a network changes them in evaluation."""
     before = [(buffer, buffer.clone()) for buffer in network.buffers()]
     devices = [torch.cuda.current_device()] if device.type == "cuda" else []

@@ -21,6 +21,7 @@ from convscope.training.events import (
     StepEnd,
     ValidationEnd,
 )
+from convscope.training.learning_rate import changes_in_words
 from convscope.training.state import TrainState
 from convscope.words import visible
 
@@ -30,7 +31,8 @@ _SECONDS = 0.5  # between two updates
 _RECENT = 10  # updates over which the throughput is taken
 _INITIAL: dict[str, Any] = {
     "description": "", "step": 0, "steps": None, "epoch": 1, "epochs": None, "batches": 0,
-    "progress": 0.0, "seconds": 0.0, "seconds_left": None, "images_per_second": None, "lr": 0.0,
+    "progress": 0.0, "seconds": 0.0, "seconds_left": None, "images_per_second": None,
+    "steps_per_second": None, "lr": 0.0, "lr_changes": "",
     "loss": None, "top1": None, "saved_step": 0, "acknowledged": 0,
 }  # fmt: skip
 
@@ -56,7 +58,7 @@ class LiveStatus(Callback):
         self._state: TrainState | None = None
         self._start: FitStart | None = None
         self._throttle = Throttle(_SECONDS)
-        self._recent = deque[tuple[int, float]](maxlen=_RECENT)
+        self._recent = deque[tuple[int, int, float]](maxlen=_RECENT)
 
     @contextmanager
     def session(self) -> Generator["LiveStatus"]:
@@ -109,6 +111,7 @@ class LiveStatus(Callback):
         self.write("training")
 
     def on_run_end(self, event: RunEnd) -> None:
+        self._values |= self._mean_speed()
         self.write("done", f"Test {event.test.describe(interval=False)}.")
 
     def update(self) -> None:
@@ -127,12 +130,21 @@ class LiveStatus(Callback):
         self.live.write_now({**self._values, **status})
         self._throttle.done(began)
 
+    def _mean_speed(self) -> dict[str, float]:
+        """Of all steps of the run, also of those before it was resumed."""
+        series = self.recorder.series
+        seconds = float(series.column("seconds").sum())
+        if not seconds:
+            return {}
+        images, steps = (float(series.column(name).sum()) for name in ("num_images", "steps"))
+        return {"images_per_second": images / seconds, "steps_per_second": steps / seconds}
+
     def _position(self, state: TrainState, start: FitStart) -> dict[str, Any]:
         recorder, steps = self.recorder, start.limits.steps
         progress = start.limits.progress(state)
-        self._recent.append((recorder.num_images, recorder.seconds))
-        images = recorder.num_images - self._recent[0][0]
-        seconds = recorder.seconds - self._recent[0][1]
+        self._recent.append((recorder.num_steps, recorder.num_images, recorder.seconds))
+        first_steps, first_images, first_seconds = self._recent[0]
+        seconds = recorder.seconds - first_seconds
         values = {
             "step": state.step,
             "steps": steps,
@@ -143,11 +155,15 @@ class LiveStatus(Callback):
             "seconds": state.seconds,
             "seconds_left": state.seconds * (1 - progress) / progress if progress else None,
             "saved_step": state.saved_step,
+            "lr_changes": changes_in_words(state.lr_changes),
         }
         if recorder.num_images:
             values["lr"] = recorder.lr
-        if seconds:
-            values["images_per_second"] = images / seconds
+        if state.lr_changes and state.lr_changes[-1]["step"] == state.step:
+            values["lr"] = state.lr_changes[-1]["lr"]  # of the step to come
+        if seconds and not state.done:
+            values["images_per_second"] = (recorder.num_images - first_images) / seconds
+            values["steps_per_second"] = (recorder.num_steps - first_steps) / seconds
         if state.num_examples:
             values |= {"loss": state.mean_loss, "top1": state.accuracy}
         return values

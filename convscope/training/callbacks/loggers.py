@@ -150,7 +150,7 @@ def epoch_values(line: Mapping[str, Any]) -> dict[str, float]:
     return {
         name.replace("_", "/", 1) if name.startswith(("train_", "val_")) else name: value
         for name, value in line.items()
-        if name not in ("step", "best")
+        if name not in ("step", "best", "lr_changes")
     }
 
 

@@ -1,14 +1,15 @@
-"""Commands from the lab: pause, resume, save, stop."""
+"""Commands from the lab: pause, resume, save, stop, another learning rate."""
 
 import signal
 import time
 from collections.abc import Callable
 
-from convscope.runs.live_files import Command
+from convscope.runs.live_files import Request
 from convscope.training.callbacks.base import Callback
 from convscope.training.callbacks.live_status import LiveStatus
 from convscope.training.callbacks.throttle import Throttle
 from convscope.training.events import EvaluationBatchEnd, FitStart, StepEnd
+from convscope.training.learning_rate import LearningRate
 from convscope.training.state import TrainState
 
 _SECONDS = 0.2  # between two looks for a command
@@ -18,11 +19,12 @@ _NAP = 0.1  # seconds after which a pause notices a signal
 class RemoteControl(Callback):
     """Carries out commands between two steps and between two batches of an evaluation.
 
-    A command to stop becomes a stop request, like that of a signal.
+    A command to stop becomes a stop request, like that of a signal. A learning rate that is changed
+    is saved at once, for it is part of the training's state.
     """
 
-    def __init__(self, status: LiveStatus, notify: Callable[[str], None]) -> None:
-        self.status, self.notify = status, notify
+    def __init__(self, status: LiveStatus, notify: Callable[[str], None], lr: LearningRate) -> None:
+        self.status, self.notify, self.lr = status, notify, lr
         self._throttle = Throttle(_SECONDS)
         self._start: FitStart | None = None
 
@@ -39,29 +41,48 @@ class RemoteControl(Callback):
 
     def _poll(self, state: TrainState) -> None:
         """Carry out the latest command, once."""
-        command = self._next_command()
-        if command is None:
+        request = self._next_command()
+        if request is None:
             return
-        if command == "pause":
+        if request.command == "pause":
             self._pause(state)
         else:
-            self._carry_out(command)
+            self._carry_out(state, request)
         self.status.write(self.status.phase, self.status.message)
 
-    def _next_command(self) -> Command | None:
+    def _next_command(self) -> Request | None:
         began = time.monotonic()
-        number, command = self.status.live.read_command() or (self.status.acknowledged, None)
+        request = self.status.live.read_command()
         self._throttle.done(began)
-        if number == self.status.acknowledged:
+        if request is None or request.id == self.status.acknowledged:
             return None
-        self.status.acknowledged = number
-        return command
+        self.status.acknowledged = request.id
+        return request
 
-    def _carry_out(self, command: Command) -> None:
-        if command == "stop":
+    def _carry_out(self, state: TrainState, request: Request) -> None:
+        if request.command == "stop":
             self.status.request.signal, self.status.request.from_lab = signal.SIGTERM, True
-        elif command == "save":
+        elif request.command == "save":
             self._save()
+        elif request.command == "lr" and request.lr:
+            self._change_lr(state, request.lr)
+
+    def _change_lr(self, state: TrainState, lr: float) -> None:
+        if self.status.request.is_shared:
+            self.notify(
+                "A training of several processes keeps its learning rate: stop it, and start one "
+                "with another rate from its weights."
+            )
+            return
+        before = self.lr.change(state, lr)
+        if before is None:
+            self.notify("The learning rate was not changed: the schedule has 0 for the next step.")
+            return
+        self.notify(
+            f"Learning rate changed from {before:.4g} to {lr:.4g} from the lab after step "
+            f"{state.step:,}; the schedule goes on from there in proportion."
+        )
+        self._save()
 
     def _save(self) -> None:
         if self._start is not None:
@@ -79,12 +100,12 @@ class RemoteControl(Callback):
         self.notify(f"Paused from the lab after step {state.step:,}.")
         while status.request.signal is None:
             time.sleep(_NAP)
-            command = self._next_command()
-            if command == "resume":
+            request = self._next_command()
+            if request is not None and request.command == "resume":
                 self.notify("Resumed.")
                 break
-            if command is not None:
-                self._carry_out(command)
+            if request is not None:
+                self._carry_out(state, request)
                 status.write(status.phase, status.message)
             status.update()
         state.paused_seconds += time.perf_counter() - began

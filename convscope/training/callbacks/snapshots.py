@@ -1,4 +1,4 @@
-"""Images of a training: the first filters as they form, and the images with the largest losses."""
+"""Pictures of a training: the first filters as they form, the largest losses, what is confused."""
 
 import math
 import time
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from convscope.data.loading import LoadedDataset
 from convscope.errors import WorkError
 from convscope.evaluation.measure import EvaluationOutputs
+from convscope.evaluation.metrics import Metrics
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile
 from convscope.training.callbacks.base import Callback
@@ -28,12 +29,13 @@ from convscope.training.state import TrainState
 STEPS = 8  # at which filters are kept
 FILTERS = 96  # of a layer that are kept
 TOP_LOSSES = 12  # images
+CONFUSION_CLASSES = 40  # of a confusion matrix at most
 
 _SECONDS = 0.5  # between two writes
 
 
 class SnapshotWriter(Callback):
-    """Writes `live/filters.safetensors` and `live/wrong.safetensors` as they change."""
+    """Writes the snapshots filters, wrong and confusion of the folder `live` as they change."""
 
     def __init__(self, live: Live, network: nn.Module, loaded: LoadedDataset) -> None:
         self.live, self.network, self.loaded = live, network, loaded
@@ -75,6 +77,7 @@ class SnapshotWriter(Callback):
         validation, self._validation = self._validation, None
         if validation is not None and validation.outputs is not None:
             self._write_top_losses(validation, validation.outputs)
+            self._write_confusion(validation, validation.outputs)
         self._throttle.done(began)
 
     def _write_top_losses(self, validation: ValidationEnd, outputs: EvaluationOutputs) -> None:
@@ -85,6 +88,14 @@ class SnapshotWriter(Callback):
         except WorkError:  # a file is gone; the next epoch will say so
             return
         self.live.write_snapshot("wrong", images)
+
+    def _write_confusion(self, validation: ValidationEnd, outputs: EvaluationOutputs) -> None:
+        metrics = outputs.metrics
+        if not isinstance(metrics, Metrics) or len(metrics.classes) > CONFUSION_CLASSES:
+            return
+        counts = torch.from_numpy(metrics.confusion.astype(np.int64))[None, None]
+        told = {"step": validation.step, "epoch": validation.epoch, "classes": [*metrics.classes]}
+        self.live.write_snapshot("confusion", TensorFile({"counts": counts}, told))
 
 
 class FilterSnapshots:

@@ -14,14 +14,14 @@ class StepRecorder(Callback):
     after a crash no step before it is missing.
 
     Attributes:
-        num_images, seconds: of all steps that this process recorded.
+        num_steps, num_images, seconds: of all steps that this process recorded.
         lr: of the last one.
     """
 
     def __init__(self, live: Live) -> None:
         self.live = live
         self.series = StepHistory()
-        self.num_images, self.seconds, self.lr = 0, 0.0, 0.0
+        self.num_steps, self.num_images, self.seconds, self.lr = 0, 0, 0.0, 0.0
         self._pending: list[tuple[int, float, int, int, float, float]] = []
         self._written = 0
 
@@ -43,6 +43,7 @@ class StepRecorder(Callback):
             self.series.add(
                 step, loss=loss, num_correct=num_correct, num_images=images, lr=lr, seconds=seconds
             )
+            self.num_steps += 1
             self.num_images += images
             self.seconds += seconds
             self.lr = lr

@@ -50,9 +50,10 @@ class Start(BaseModel):
 
 
 class CommandBody(BaseModel):
-    """A command to a training."""
+    """A command to a training; with `lr` the learning rate that it is to go on with."""
 
     command: Command
+    lr: float | None = None
 
 
 def add_runs(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
@@ -196,8 +197,11 @@ def _add_commands(app: FastAPI, jobs: TrainingJobs, store: ModelStore) -> None:
 
     @app.post(_RUN + "/commands")
     def command(run: Name, body: CommandBody) -> dict[str, int]:
-        """Ask the training to pause, resume, save or stop; `now.acknowledged` shows when it has."""
-        return {"id": jobs.request(run, body.command)}
+        """Ask the training to pause, resume, save, stop, or go on with another learning rate.
+
+        `now.acknowledged` shows when it has.
+        """
+        return {"id": jobs.request(run, body.command, lr=body.lr)}
 
     @app.post(_RUN + "/resume")
     def resume(run: Name) -> dict[str, str]:

@@ -28,6 +28,9 @@ _SNAPSHOTS: tuple[tuple[Snapshot, str], ...] = (
     ("look", "step"),
     ("filters", "steps"),
     ("wrong", "step"),
+    ("confusion", "step"),
+    ("layers", "step"),
+    ("examples", "split"),
 )
 """Snapshots, and the field of each that its event carries."""
 

@@ -17,7 +17,7 @@ from convscope.runs.folder import Run, slugify
 from convscope.runs.live_files import Command, Live
 from convscope.runs.own_code import Consent, is_own_code
 from convscope.runs.status import ACTIVE, COMMANDABLE, RunStatus, StatusReader
-from convscope.training.config import AUTO, TABLES
+from convscope.training.config import AUTO, TABLES, TrainConfig
 from convscope.training.folds.folder import REQUEST, FoldsFolder
 from convscope.webapp.jobs.folds import fold_runs, view_folds
 from convscope.webapp.jobs.preview import preview_png
@@ -273,17 +273,23 @@ class TrainingJobs:
             self.processes.start(name, ["resume", str(path), trust])
         return _slowdown_warning(running)
 
-    def request(self, name: str, command: Command) -> int:
+    def request(self, name: str, command: Command, *, lr: float | None = None) -> int:
         """Send a command to a training; the id that it acknowledges once it has carried it out.
+
+        `lr` is the learning rate that the command "lr" sets.
 
         Raises RequestError for a run that is not active, WorkError if its folder is read-only.
         """
+        if (command == "lr") != (lr is not None):
+            raise RequestError("The command lr goes with a learning rate, and only that one.")
+        if lr is not None:
+            TrainConfig.from_dict({"lr": lr}, source="The learning rate")
         path = self.path(name)
         state = self.status(name, path).state
         if state not in COMMANDABLE:
             raise RequestError(f"{name} is {state}; it takes commands only while it is training.")
         try:
-            return Live(path).request(command)
+            return Live(path).request(command, lr)
         except OSError as error:
             raise WorkError(f"{name} cannot be written: {error.strerror}.") from error
 

@@ -1,13 +1,11 @@
 /** Draw an image by hand: a digit for a network of digits, a sketch for others. */
 
-/** @import { Network } from "./types.js" */
-
 import { contextOf, dialog, el } from "./element.js";
 
 const SIDE = 280;
 
 /**
- * @param {Network} net
+ * @param {{channels: number}} net  which gives the size of the pen, and the color
  * @param {(title: string, image: Blob) => void} use
  */
 export function draw(net, use) {

@@ -356,7 +356,10 @@ export interface LiveState {
   seconds: number;
   seconds_left: number | null;
   images_per_second: number | null;
+  steps_per_second?: number | null;
   lr: number;
+  /** When the rate was set by hand, in words. */
+  lr_changes?: string;
   loss: number | null;
   top1: number | null;
   saved_step: number;
@@ -503,6 +506,60 @@ export interface FilterSnapshots {
   layer: string;
   steps: number[];
   shape: [filters: number, channels: number, height: number, width: number];
+}
+
+/** An image whose layers are looked at; its class is unknown where `truth` is "". */
+export interface Example {
+  name: string;
+  label: number | null;
+  truth: string;
+}
+
+/** Images to choose from, and the epochs whose weights are kept. */
+export interface Examples {
+  split: "val" | "test" | null;
+  images: Example[];
+  count: number;
+  height: number;
+  width: number;
+  channels: number;
+  epochs: { step: number; epoch: number }[];
+  note: string;
+}
+
+/** Figures of all values, of which the tensor shows some. */
+export interface ViewedPart {
+  shape: number[];
+  low: number;
+  high: number;
+  peak: number;
+}
+
+export interface ViewedLayer {
+  name: string;
+  kind: string;
+  shape: number[];
+  parts: Record<string, ViewedPart>;
+}
+
+/** What layers hold for an example, see `layer_view.py`; the tensors INDEX/PART have 127 for the peak. */
+export interface LayerView {
+  step: number;
+  epoch: number;
+  example: Example;
+  answers: [name: string, share: number | null][];
+  loss: number | null;
+  target: number | null;
+  layers: ViewedLayer[];
+  left_out: number;
+  tensors: Map<string, { shape: number[]; data: Int8Array }>;
+}
+
+export interface LiveConfusion {
+  step: number;
+  epoch: number;
+  classes: string[];
+  counts: number[][];
 }
 
 /** A cross-validation; `summary` is its text, "" before all folds are finished. */

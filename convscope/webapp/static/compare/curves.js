@@ -64,7 +64,7 @@ export function curves(runs, go, read) {
     "button",
     {
       class: "pill",
-      "aria-label": "Validation loss on a logarithmic axis",
+      "aria-label": "Log axis: validation loss",
       onclick: () => go({ log: read().log.includes("loss") ? [] : ["loss"] }, true),
     },
     "Log axis",

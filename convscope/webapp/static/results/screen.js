@@ -22,7 +22,7 @@ import { classes, confusion, figures, reliability, slices } from "./tables.js";
 
 /** @param {HTMLElement} stage @param {() => boolean} late */
 export async function show(stage, late) {
-  await Promise.all([styles("learned.css"), styles("results.css")]);
+  await Promise.all([styles("learned.css"), styles("results.css"), styles("confusion.css")]);
   const list = await networks();
   if (late()) return;
   const state = { ...read() };

@@ -5,11 +5,13 @@
 import { chart } from "../chart.js";
 import { el, write } from "../element.js";
 import { count } from "../numbers.js";
+import { rateControl } from "./rate.js";
 import { capital, exactly, metricName, metricValue, onAxis, rightWord, shareOnAxis, short } from "./words.js";
 
 /**
  * The columns of the table of steps by name.
- * @typedef {"loss" | "loss_low" | "low_at" | "loss_high" | "high_at" | "top1" | "lr" | "images_per_second"} Measured
+ * @typedef {"loss" | "loss_low" | "low_at" | "loss_high" | "high_at" | "top1" | "lr" | "images_per_second" |
+ *   "seconds"} Measured
  * @typedef {{first: number[], last: number[]} & Record<Measured, (number | null)[]>} Columns
  */
 
@@ -19,7 +21,7 @@ const STEPS = { across: "steps", empty: "Waiting for the first steps." };
  * @param {Run} run
  * @param {{isLog: (name: string) => boolean, setLog: (name: string, log: boolean) => void}} axes
  */
-export function curves({ task, metric }, { isLog, setLog }) {
+export function curves({ name: run, task, metric }, { isLog, setLog }) {
   const right = rightWord(task);
   const squares = metric === "top1" ? "" : ` Squares: their ${metricName(metric)}.`;
   /** @param {string} name @param {string} kind */
@@ -30,7 +32,7 @@ export function curves({ task, metric }, { isLog, setLog }) {
       {
         class: "pill",
         "aria-pressed": String(log()),
-        "aria-label": `${kind} on a logarithmic axis`,
+        "aria-label": `Log axis: ${kind}`,
         onclick: () => {
           setLog(name, !log());
           node.setAttribute("aria-pressed", String(log()));
@@ -60,13 +62,16 @@ export function curves({ task, metric }, { isLog, setLog }) {
   const speed = chart(
     "Throughput",
     { ...STEPS, text: onAxis, from: 0, height: 160 },
-    { note: "Images per second, running mean." },
+    { note: "Images per second: those of neighboring steps by the time that they took together." },
   );
+  const byHand = rateControl(run);
+  rate.element.append(byHand.element);
   const all = [loss, accuracy, rate, speed];
   return {
     element: el("div", { class: "charts" }, ...all.map((one) => one.element)),
     again: () => all.forEach((one) => one.again()),
     stop: () => all.forEach((one) => one.stop()),
+    told: byHand.draw,
     /** @param {Run} run */
     draw(run) {
       const steps = table(run);
@@ -83,7 +88,7 @@ export function curves({ task, metric }, { isLog, setLog }) {
         plain(
           "images per second",
           steps,
-          smooth(steps.images_per_second, near),
+          smooth(steps.images_per_second, near, steps.seconds),
           (_, i) => `${short(steps.images_per_second[i], 3)} images per second`,
         ),
       ]);
@@ -102,6 +107,7 @@ const EMPTY = {
   top1: [],
   lr: [],
   images_per_second: [],
+  seconds: [],
 };
 
 /** The columns of the steps by name. @param {StepTable} table @returns {Columns} */
@@ -121,12 +127,22 @@ function wording(width, near) {
     : `Band: lowest to highest loss of every ${count(width)} steps. Line: ${line}. Dots: validation images.`;
 }
 
-/** A mean over neighbors, fewer at the ends. @param {(number | null)[]} values @param {number} near */
-export function smooth(values, near) {
+/**
+ * A mean over neighbors, fewer at the ends.
+ * @param {(number | null)[]} values @param {number} near
+ * @param {(number | null)[]} [weights]  of the values; equal ones by default
+ */
+export function smooth(values, near, weights) {
   if (!near) return values;
   return values.map((_, i) => {
-    const some = values.slice(Math.max(0, i - near), i + near + 1).filter((v) => v !== null);
-    return some.length ? some.reduce((a, b) => a + b, 0) / some.length : null;
+    let [sum, total] = [0, 0];
+    for (let k = Math.max(0, i - near); k <= Math.min(values.length - 1, i + near); k++) {
+      const weight = weights ? (weights[k] ?? 0) : 1;
+      if (values[k] === null) continue;
+      sum += weight * /** @type {number} */ (values[k]);
+      total += weight;
+    }
+    return total ? sum / total : null;
   });
 }
 

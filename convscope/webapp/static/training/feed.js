@@ -2,7 +2,8 @@
  * What the server tells of one run, kept up to date. The server sends whole tables, or their end: nothing here grows
  * without a bound.
  *
- * @typedef {"state" | "steps" | "evaluation" | "look" | "filters" | "wrong" | "lost"} What
+ * @typedef {"state" | "steps" | "evaluation" | "look" | "filters" | "wrong" | "confusion" | "layers" | "examples" |
+ *   "lost"} What
  */
 
 /** @import { Run, StepTable } from "../types.js" */
@@ -48,6 +49,9 @@ export async function feed(run, onChange) {
     look: () => {},
     filters: () => {},
     wrong: () => {},
+    confusion: () => {},
+    layers: () => {},
+    examples: () => {},
   };
 
   function open() {

@@ -206,7 +206,13 @@ function facts({ now, metrics, test, state, task, metric }) {
       `training images of ${live && now && now.loss !== null ? "this" : "the last"} epoch`,
       last && `validation ${short(last.val_loss, 3)}`,
     ),
-    fact("Throughput", now?.images_per_second ? `${count(Math.round(now.images_per_second))}/s` : "–", "images"),
+    fact(
+      "Throughput",
+      now?.images_per_second ? `${count(Math.round(now.images_per_second))}/s` : "–",
+      "images",
+      !!now?.steps_per_second && `${rateOf(now.steps_per_second)} steps per second`,
+      !!now?.images_per_second && (state === "done" ? "mean of the training" : "over the last seconds"),
+    ),
     fact(
       live && now?.seconds_left !== null && now ? "Time left" : "Time",
       time(now, live, metrics),
@@ -221,6 +227,9 @@ function facts({ now, metrics, test, state, task, metric }) {
     ),
   ].filter((fact) => fact !== null);
 }
+
+/** @param {number} steps */
+const rateOf = (steps) => (steps >= 10 ? count(Math.round(steps)) : short(steps, 2));
 
 /** @param {LiveState | null} now @param {boolean} live @param {Metric[]} metrics */
 function time(now, live, metrics) {

@@ -4,9 +4,11 @@
 
 import { el, write } from "../element.js";
 import { travel } from "../state.js";
+import { confusion } from "./confusion.js";
 import { curves } from "./curves.js";
 import { feed } from "./feed.js";
 import { head } from "./head.js";
+import { layerView } from "./layer_view.js";
 import { layers } from "./layers.js";
 import { batch, filters, wrong } from "./pictures.js";
 
@@ -37,6 +39,8 @@ export async function runPage(run, note) {
     filters: filters(run),
     wrong: wrong(run),
     batch: batch(run),
+    confusion: confusion(run),
+    view: layerView(run, { at: () => asked().get("at") ?? "", setAt: (step) => put("at", step) }),
     layers: layers(
       run,
       {
@@ -72,8 +76,10 @@ export async function runPage(run, note) {
     { class: "run" },
     top.element,
     graphs.element,
+    parts.view.element,
     parts.layers.element,
     parts.filters.element,
+    parts.confusion.element,
     parts.wrong.element,
     parts.batch.element,
     log,
@@ -89,8 +95,14 @@ export async function runPage(run, note) {
     if (what === "look") parts.layers.ask();
     else if (what === "filters") parts.filters.ask();
     else if (what === "wrong") parts.wrong.ask();
+    else if (what === "confusion") parts.confusion.ask();
+    else if (what === "layers") parts.view.ask();
+    else if (what === "examples") parts.view.examples();
     else {
       top.draw(data);
+      parts.view.told(data);
+      graphs.told(data);
+      if (what === "evaluation") parts.view.examples();
       if (what !== "state") graphs.draw(data);
     }
   }

@@ -33,7 +33,7 @@ export async function show(stage, late) {
     300,
   );
   try {
-    await Promise.all([styles("training.css"), styles("chart.css")]);
+    await Promise.all([styles("training.css"), styles("chart.css"), styles("confusion.css")]);
     /** @type {Page} */
     const page = run ? await runPage(run, note) : await listPage((sentence) => (note = sentence));
     if (late()) return page.stop();
