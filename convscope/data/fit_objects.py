@@ -15,11 +15,13 @@ LEAST_SEEN = 0.25
 """The share of an object's area that must be left, where an image is cut, for it to be found."""
 
 
-def fitted(dataset: Dataset, card: Card) -> Dataset:
+def fitted(dataset: Dataset, card: Card, *, whole: NDArray[np.bool_] | None = None) -> Dataset:
     """The data with boxes as shares of the network's input, as the card resizes its images.
 
     Boxes end at the edges of what the network sees. An object of which less than LEAST_SEEN is left
-    need not be found, and counts as difficult. A network of another task gets no boxes.
+    need not be found, and counts as difficult. A network of another task gets no boxes. Those of
+    the images of which `whole` (n,) is True are shares of the image itself, from which windows will
+    be cut.
 
     Raises RequestError for images whose size is not known.
     """
@@ -33,6 +35,9 @@ def fitted(dataset: Dataset, card: Card) -> Dataset:
     for index, size in enumerate(objects.images.tolist()):
         of = objects.of_image(index)
         if of.start == of.stop:
+            continue
+        if whole is not None and whole[index]:
+            boxes[of] /= np.tile(size, 2)
             continue
         fit = fit_image((size[0], size[1]), card)
         left, top = (width - fit.size[1]) // 2, (height - fit.size[0]) // 2

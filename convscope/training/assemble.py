@@ -114,7 +114,8 @@ class Task:
         layout = torch.channels_last if channels_last else torch.contiguous_format
         network.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
         dataset = match_classes(loaded.dataset, card.classes)
-        loaded = replace(loaded, dataset=fitted(dataset, card))
+        whole = None if loaded.larger is None else dataset.split == "train"
+        loaded = replace(loaded, dataset=fitted(dataset, card, whole=whole))
         inputs = Inputs(loaded.batch_source, card, device, channels_last, batch)
         return cls(network, loaded, card, config, inputs, function)
 

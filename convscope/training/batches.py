@@ -159,7 +159,9 @@ class TrainingBatches:
                 raise ValueError("windows need images that were loaded with a larger side")
             for chosen, images in zip(indices, larger.images(indices), strict=True):
                 load = partial(self.augmentation.cut, images, chosen, epoch=epoch)
-                yield Batch.of(dataset, chosen, epoch, load, self.augmentation.moved)
+                sizes = np.array([image.shape[:2] for image in images], np.int64).reshape(-1, 2)
+                moves = partial(self.augmentation.moved, sizes=sizes)
+                yield Batch.of(dataset, chosen, epoch, load, moves)
             return
         if isinstance(source, MemoryBatchSource):
             for chosen in indices:

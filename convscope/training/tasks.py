@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from convscope.card import TaskName
-from convscope.data.augment_kinds import RESIZED, SCALED
 from convscope.data.classes import match_classes
 from convscope.data.dataset import Dataset
 from convscope.data.grades import look_like_grades, order_grades
@@ -51,10 +50,10 @@ def _of_objects(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, TrainCo
                 f"`{name}` is for classes of images, and {dataset.name} is about objects and their "
                 "boxes. Leave it out."
             )
-    if config.crop_kind in (*RESIZED, *SCALED) or config.augment == "own:function":
+    if config.augment == "own:function":
         raise RequestError(
-            f"`augment={config.augment!r}` does not say where boxes go. Choose crop, crop-flip, "
-            "mild, digits or none, and settings such as `zoom` and `translation`."
+            "A function of your own does not say where boxes go. Choose an `augment` that has a "
+            "name, and settings such as `zoom` and `translation`."
         )
     return dataset, settled
 

@@ -11,6 +11,7 @@ from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.dataset import ArrayImages, Dataset
 from convscope.data.fit_objects import fitted, in_pixels
 from convscope.data.resize import resize_image
+from convscope.data.resized_crops import ResizedCrops, ScaledCrops
 from convscope.errors import RequestError
 
 WIDTH, HEIGHT = 60, 40
@@ -143,6 +144,64 @@ def test_the_box_of_a_turned_object_is_upright_and_holds_it():
     moved = augmentation.moved(objects.padded(indices), indices, epoch=0)[:, 0, 1:5]
     for box, one in zip(moved, shown, strict=True):
         assert np.abs(box - seen_box(one)).max() <= 1.6 / 64
+
+
+WINDOWS = {
+    "area": dict(kind="resized-crop", crops=ResizedCrops((48, 64), (0.3, 1), (0.75, 4 / 3))),
+    "area, mirrored": dict(
+        kind="resized-crop-flip", crops=ResizedCrops((64, 64), (0.08, 1), (0.75, 4 / 3)),
+        vertical_flip=0.5,
+    ),
+    "scale": dict(kind="scaled-crop-flip", crops=ScaledCrops((40, 40), (44, 80))),
+    "area, moved": dict(
+        kind="resized-crop-flip", crops=ResizedCrops((64, 48), (0.5, 1), (0.9, 1.1)),
+        affine=Affine(translation=0.1, zoom=(0.8, 1.2)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_box_moves_along_with_a_window_of_a_larger_image(name):
+    """It is painted white, cut as the image is, and looked for; also where little of it is left."""
+    n, how = 96, WINDOWS[name]
+    height, width = how["crops"].size
+    random = np.random.default_rng(7)
+    images, boxes = [], []
+    for _ in range(n):
+        size = random.integers(70, 130, 2)
+        high, wide = random.integers(12, 50, 2)
+        top, left = random.integers(0, size - (high, wide))
+        image = np.zeros((*size, 1), np.uint8)
+        image[top : top + high, left : left + wide] = 255
+        images.append(image)
+        boxes.append(np.array([left, top, left + wide, top + high]) / np.tile(size[::-1], 2))
+    objects = Objects.of([box[None] for box in boxes], [np.array([1])] * n)
+    augmentation = Augmentation(**{"padding": 0, "seed": 5, "input_size": (height, width), **how})
+    indices, sizes = np.arange(n), np.array([image.shape[:2] for image in images])
+    shown = augmentation.cut(images, indices, epoch=1).numpy()[..., 0]
+    moved = augmentation.moved(objects.padded(indices), indices, epoch=1, sizes=sizes)[:, 0]
+    near, seen, lost = 1.6 / np.array([width, height, width, height]), 0, 0
+    for row, one in zip(moved, shown, strict=True):
+        if (one > 127).any():
+            assert (np.abs(row[1:5] - seen_box(one)) <= near).all(), (row[1:5], seen_box(one))
+            seen += 1
+        else:
+            assert ((row[3:5] - row[1:3]) <= near[:2]).any()
+        lost += row[5] == DIFFICULT
+    assert seen > n // 2
+    assert lost > 0 or name == "scale"
+
+
+def test_windows_need_the_sizes_of_their_images():
+    augmentation = Augmentation(padding=0, seed=0, input_size=(40, 40), **WINDOWS["scale"])
+    objects = Objects.of([np.array([[0.1, 0.2, 0.3, 0.4]])], [np.array([0])]).padded(np.arange(1))
+    with pytest.raises(ValueError, match="need the sizes"):
+        augmentation.moved(objects, np.arange(1), epoch=0)
+
+
+def test_images_that_windows_are_cut_from_have_boxes_as_shares_of_themselves():
+    whole = fitted(one_object((2, 10, 14, 20)), card("crop", (40, 40)), whole=np.array([True]))
+    assert whole.objects.boxes[0].tolist() == pytest.approx([2 / 60, 10 / 40, 14 / 60, 20 / 40])
 
 
 def test_nothing_moves_where_nothing_is_asked_for():

@@ -237,7 +237,7 @@ def test_a_stopped_training_ends_with_the_bits_of_one_that_was_not(trained, tmp_
     ("more", "words"),
     [
         (dict(mixup=0.2), "mixup"),
-        (dict(augment="resized-crop"), "where boxes go"),
+        (dict(augment=lambda image: image), "where boxes go"),
         (dict(class_weights="balanced"), "class_weights"),
         (dict(task="ordinal"), "does not fit these labels"),
         (dict(metric="top5"), "metric"),
@@ -247,6 +247,14 @@ def test_what_does_not_fit_boxes_is_refused(more, words, tmp_path):
     with pytest.raises(RequestError, match=words):
         train(tmp_path / "run", **more)
     assert not (tmp_path / "run").exists()
+
+
+def test_boxes_move_along_with_resized_crops_in_a_training(tmp_path):
+    result = train(tmp_path / "run", augment="resized-crop", crop_scale=(0.5, 1.0), epochs=4)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["train_loss"] for line in lines]
+    assert losses[-1] < 0.8 * losses[0]
+    assert result.test.task == "detection"
 
 
 def test_classes_alone_are_trained_where_they_are_asked_for(tmp_path):

@@ -126,33 +126,44 @@ class Augmentation:
         return self._recolored(shown, draws, choices)
 
     def moved(
-        self, objects: NDArray[np.float32], indices: NDArray[np.int64], *, epoch: int
+        self,
+        objects: NDArray[np.float32],
+        indices: NDArray[np.int64],
+        *,
+        epoch: int,
+        sizes: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
         """Objects (n, objects, 8), see `Objects.padded`, where they are in the images of `epoch`.
 
         A box becomes the smallest upright one around its four moved corners, so that of a turned
         image it is larger than its object. It ends at the edges, and an object of which less than a
-        quarter is left need not be found; see `convscope.data.fit_objects`.
+        quarter is left need not be found; see `convscope.data.fit_objects`. Where windows are cut
+        from larger images, of these `sizes` (height, width) (n, 2), boxes are shares of those.
         """
-        if self.crops is not None:
-            raise ValueError("windows of larger images have no boxes")
         draws = Draws(self.seed, epoch, indices)
         size = self.input_size
         corners, across, upside_down = self._placed(draws)
-        if size is None or not (self.border or across.any() or upside_down.any() or self._warps):
+        is_still = not (self.border or across.any() or upside_down.any() or self._warps)
+        if size is None or (is_still and self.crops is None):
             return objects
         maps = self._maps(draws, self._choices(draws, size), size) @ flips(across, upside_down)
-        shift = (self.border - corners)[:, ::-1]  # x, y in pixels, before the others
-        moved = objects.copy()
         extent = np.array([size[1], size[0]], np.float64)
+        scale, shift = extent, (self.border - corners)[:, ::-1]  # x, y in pixels, before the others
+        if self.crops is not None:
+            if sizes is None:
+                raise ValueError("windows need the sizes of the images that they are cut from")
+            boxes = self.crops.boxes(sizes, indices, seed=self.seed, epoch=epoch)
+            zoom = extent / boxes[:, :1:-1]
+            scale, shift = (zoom * sizes[:, ::-1])[:, None, None], -zoom * boxes[:, 1::-1]
+        moved = objects.copy()
         left, top, right, bottom = np.moveaxis(objects[..., 1:5].astype(np.float64), -1, 0)
         x = np.stack([left, right, left, right], -1)
         y = np.stack([top, top, bottom, bottom], -1)
-        points = np.stack([x, y], -1) * extent + shift[:, None, None] - extent / 2
+        points = np.stack([x, y], -1) * scale + shift[:, None, None] - extent / 2
         linear, offset = maps[:, None, :2, :2], maps[:, None, None, :2, 2]
         points = (points @ linear.transpose(0, 1, 3, 2) + offset + extent / 2) / extent
-        boxes = np.concatenate([points.min(-2), points.max(-2)], -1)
-        inside, states = visible(boxes, objects[..., 5].astype(np.int64))
+        placed = np.concatenate([points.min(-2), points.max(-2)], -1)
+        inside, states = visible(placed, objects[..., 5].astype(np.int64))
         moved[..., 1:5], moved[..., 5] = inside, states
         return moved
 
