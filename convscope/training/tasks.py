@@ -9,6 +9,7 @@ from convscope.data.dataset import Dataset
 from convscope.data.grades import look_like_grades, order_grades
 from convscope.errors import RequestError
 from convscope.evaluation.metrics import METRICS
+from convscope.runs.own_code import is_own_code
 from convscope.training.config import TrainConfig
 from convscope.weights.class_names import parse_class_names
 
@@ -50,7 +51,7 @@ def _of_objects(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, TrainCo
                 f"`{name}` is for classes of images, and {dataset.name} is about objects and their "
                 "boxes. Leave it out."
             )
-    if config.augment == "own:function":
+    if is_own_code(config.augment or ""):
         raise RequestError(
             "A function of your own does not say where boxes go. Choose an `augment` that has a "
             "name, and settings such as `zoom` and `translation`."
