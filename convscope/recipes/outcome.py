@@ -25,7 +25,8 @@ class Outcome:
         data: what the run was tested on.
         is_comparable: whether these may be the paper's images: by name, or by the number of their
             classes where they are files of the user.
-        error: share of wrong answers on the test images, and its 95% interval.
+        error: share of wrong answers on the test images, and its 95% interval; of objects, of
+            images that are not all right.
         epochs: how many were trained, of how many in the recipe.
         changed: settings of the recipe that were others, as "lr 0.05 for 0.1".
     """
@@ -77,6 +78,11 @@ class Outcome:
         )
 
     @property
+    def finds_objects(self) -> bool:
+        """Whether the recipe trains a network that finds objects."""
+        return self.recipe.settings.get("task") == "detection"
+
+    @property
     def published(self) -> PublishedTable | None:
         """The paper's figures for the network that was trained."""
         return self.recipe.published.get(self.model) if self.is_comparable else None
@@ -97,7 +103,8 @@ class Outcome:
     def describe(self) -> str:
         """The result beside the published one, and what was not as in the recipe."""
         low, high = self.interval
-        reached = f"test error {self.error:.2%} (95% interval {low:.2%} to {high:.2%})"
+        what = "images that are not all right" if self.finds_objects else "test error"
+        reached = f"{what} {self.error:.2%} (95% interval {low:.2%} to {high:.2%})"
         where = f"on {self.images:,} images of {self.data}"
         told = [f"Recipe {self.recipe.name}: {reached} {where}; {self._told_of_paper()}"]
         if self.is_inside is not None:

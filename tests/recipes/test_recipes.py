@@ -17,7 +17,7 @@ from convscope.training.config import TrainConfig
 from convscope.training.effects import without_effect
 from convscope.training.limits import Limits
 from convscope.training.recipe import with_recipe
-from convscope.zoo import ZOO
+from convscope.zoo import ENTRIES, ZOO
 from scripts.recipes import PAGE, write
 
 # Images a step, peak rate, momentum, weight decay, Nesterov's, epochs, as the papers have them.
@@ -39,6 +39,7 @@ PAPERS = """
     stochastic-depth-cifar10    128  0.1    0.9  1e-4  yes  500
     vgg-imagenet                256  0.01   0.9  5e-4  no   74
     wrn-cifar10                 128  0.1    0.9  5e-4  yes  200
+    yolo-voc                     64  0.01   0.9  5e-4  no   135
 """
 ROWS = [line.split() for line in PAPERS.strip().splitlines()]
 
@@ -89,6 +90,7 @@ DROPS = {
     "fractalnet-cifar10": (450, [200 * 450, 300 * 450, 350 * 450, 375 * 450], 0.1),
     "densenet-imagenet": (5000, [30 * 5000, 60 * 5000], 0.1),
     "googlenet-imagenet": (100, [epochs * 100 for epochs in range(8, 60, 8)], 0.96),
+    "yolo-voc": (258, [75 * 258, 105 * 258], 0.1),
     "lenet5-mnist": (600, [1200, 3000, 4800, 7200], 0.5),
 }
 
@@ -151,7 +153,7 @@ def test_the_rate_falls_when_the_papers_says(name):
 def test_every_setting_has_an_effect_and_every_network_is_there(name):
     recipe, config = read_recipe(name), config_of(name)
     assert without_effect(config, recipe.settings) == []
-    assert {config.model, *recipe.published} <= ZOO.keys()
+    assert {config.model, *recipe.published} <= ENTRIES.keys()
     assert recipe.command.startswith("convscope train ")
     assert recipe.command.endswith(f" --recipe {name}")
     assert "warmup_epochs" in recipe.settings or name == "fine-tune", "the default would warm up"
