@@ -47,7 +47,7 @@ _KINDS = {
     "fc": ("filters", "activation"),
     "dense": ("filters", "activation"),
 }
-_COLUMNS = ("layer", "filters", "size", "stride", "padding", "dilation", "groups", "activation")
+COLUMNS = ("layer", "filters", "size", "stride", "padding", "dilation", "groups", "activation")
 _KEYS = ("input", "layers", "model", "pruned")
 _MAX_CELL = 100
 _MAX_BYTES = 1_000_000  # ten times the size of a table with a thousand layers
@@ -241,7 +241,7 @@ def _rows(path: str, layers: str) -> list[Row]:
             texts = {
                 column: cell for column, cell in zip(columns, cells, strict=True) if cell != "."
             }
-            rows.append(_row(location, number, cells[0], texts))
+            rows.append(parse_row(location, number, cells[0], texts))
     if not rows:
         raise RequestError(f"{path} has no layers below its column names.")
     return rows
@@ -255,15 +255,15 @@ def _header(path: str, header: list[str]) -> list[str]:
             "`layer filters size stride padding activation`."
         )
     for index, column in enumerate(columns):
-        if column not in _COLUMNS:
-            hint = _hint(column, _COLUMNS)
+        if column not in COLUMNS:
+            hint = _hint(column, COLUMNS)
             raise RequestError(f"{path}: there is no column {column!r}.{hint}")
         if column in columns[:index]:
             raise RequestError(f"{path}: the column {column!r} appears twice.")
     return columns
 
 
-def _row(location: str, number: int, name: str, texts: Mapping[str, str]) -> Row:
+def parse_row(location: str, number: int, name: str, texts: Mapping[str, str]) -> Row:
     kind, cells = _kind(name), {column: cell.lower() for column, cell in texts.items()}
     needed, allowed = (columns.split() for columns in _KINDS[kind])
     for column in cells:

@@ -66,7 +66,9 @@ def build_table(
             'input = "3x32x32" (channels x height x width), or give in_channels and input_size.'
         )
     with errors_at(table.path):
-        network = _Network(Volume(in_channels, *size), 10 if num_classes is None else num_classes)
+        network = TableNetwork(
+            Volume(in_channels, *size), 10 if num_classes is None else num_classes
+        )
     for row in table.rows:
         with errors_at(row.location):
             network.add(row)
@@ -75,7 +77,7 @@ def build_table(
         return network.finished(last, checked=num_classes is not None)
 
 
-class _Network:
+class TableNetwork:
     """A network under construction: its layers, and the output volume of the last one."""
 
     def __init__(self, volume: Volume, num_classes: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convscope.lessons.walk import compute_walk
 from tests.repetition import first_fast
 
 ROWS = ("517781", "725781", "535442", "443321", "334781", "578231")
@@ -253,6 +254,28 @@ def test_the_lectures_760_parameters_stand_whatever_the_side(lesson: Open) -> No
     page.wait_for_selector("text=(5·5·16 + 1)·10 = 4,010 parameters")
     drawn = page.locator(".boxes svg").get_attribute("aria-label")
     assert drawn == "16@256×256 and 10 filters of 16@5×5 give 10@256×256"
+
+
+def test_two_filters_walk_over_a_volume_step_by_step(lesson: Open) -> None:
+    page = lesson("volumes")
+    steps = compute_walk()["steps"]
+    region = page.get_by_role("region", name="Two filters over a volume")
+    for at in range(10):
+        step = steps[at]
+        page.get_by_text(f"Step {at + 1} of 18: filter {step['filter'] + 1} at").wait_for()
+        assert number(region.locator(".walk-total").inner_text()) == step["total"]
+        shown = [
+            text for text in region.locator(".walk-sums b").all_inner_texts() if ":" not in text
+        ]
+        assert [number(text) for text in shown] == [part["sum"] for part in step["parts"]]
+        if at < 9:
+            page.get_by_role("button", name="Next ▶").press("Enter")
+    assert region.get_by_label("map 2").locator(".outside").count() == 8, "not computed yet"
+    page.get_by_role("button", name="◀ Back").click()
+    page.get_by_text("Step 9 of 18").wait_for()
+    page.get_by_role("button", name="▶ Play").click()
+    page.get_by_text("Step 11 of 18").wait_for()
+    page.get_by_role("button", name="❚❚ Pause").click()
 
 
 def test_what_a_stride_never_reads_is_hatched_and_changes_nothing(lesson: Open) -> None:

@@ -217,3 +217,33 @@ def test_it_is_accessible_and_fits_a_narrow_page(page: Any, ended: Run, theme: s
     page.set_viewport_size(NARROW)
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") == NARROW["width"]
+
+
+def test_a_network_is_edited_row_by_row_and_trained(lab: Any, page: Any) -> None:
+    page.goto("/train")
+    page.select_option("#set-model", "a table of your own")
+    table = page.get_by_role("region", name="Table of layers")
+    table.get_by_role("row", name="conv3").get_by_text("48,120").wait_for()
+    page.get_by_text("61,706 parameters in all.").wait_for()
+    page.get_by_label("size of row 3").fill("25")
+    page.get_by_text("A 25x25 filter does not fit a 14x14 map").wait_for()
+    assert table.locator("tr.is-wrong").count() == 1
+    page.get_by_label("size of row 3").fill("3")
+    page.get_by_label("padding of row 3").fill("same")
+    page.get_by_label("filters of row 3").fill("4")
+    table.get_by_text("4@14×14").wait_for()
+    page.get_by_label("Remove conv3").click()
+    table.get_by_role("row", name="Remove fc1").get_by_text("16,548").wait_for()  # 84·(4·7·7 + 1)
+    page.reload()
+    page.get_by_text("17,774 parameters in all.").wait_for()  # 156 + 220 + 16,548 + 850
+    page.fill("#set-epochs", "1")
+    page.fill("#set-name", "edited")
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url("**/train/edited")
+    page.get_by_text("Test accuracy", exact=True).wait_for(timeout=120_000)
+    net, _ = rebuild(run := Run.open(lab.runs / "edited"), run.read_config(), run.read_card())
+    names = [name for name, _ in net.named_children()]
+    assert [name for name in names if name in ("conv1", "conv2", "conv3", "fc1", "fc2")] == [
+        *("conv1", "conv2", "fc1", "fc2")
+    ]
+    assert net.conv2.weight.shape == (4, 6, 3, 3)

@@ -15,6 +15,7 @@ from convscope.runs.tensor_file import TensorFile
 from convscope.webapp.api.responses import Binary, Events, JSONResponse, Name, Png, binary
 from convscope.webapp.inspect.open_run import RunOpener
 from convscope.webapp.inspect.store import ModelStore
+from convscope.webapp.jobs import table_editor
 from convscope.webapp.jobs.events import Listener, Listeners, TooManyListeners
 from convscope.webapp.jobs.form import FITTING, left_out, networks, setting_groups, sources
 from convscope.webapp.jobs.jobs import TrainingJobs
@@ -39,14 +40,25 @@ _MISSING = {
 }
 
 
+class NetworkTable(BaseModel):
+    """The rows of a layer table, with its input (channels, height, width) and so many classes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: list[dict[str, str]]
+    input: list[int]
+    classes: int = 10
+
+
 class Start(BaseModel):
-    """The data and settings of a new training, and its name."""
+    """The data and settings of a new training, and its name; `table` in place of a network."""
 
     model_config = ConfigDict(extra="forbid")
 
     data: Name = "digits"
     settings: dict[str, Any] = {}
     name: str | None = None
+    table: NetworkTable | None = None
 
 
 class CommandBody(BaseModel):
@@ -81,7 +93,16 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
             "networks": [FITTING, *networks(models)],
             "groups": setting_groups(models),
             "left_out": left_out(),
+            "tables": table_editor.starts(),
         }
+
+    @app.post("/api/training/table", response_model=None)
+    def table(body: NetworkTable) -> dict[str, Any] | JSONResponse:
+        """The sizes of the rows of a layer table, their parameters, and what is wrong with each."""
+        try:
+            return table_editor.sizes(body.rows, body.input, body.classes)
+        except RequestError as error:
+            return JSONResponse({"message": str(error)}, status_code=422)
 
     @app.post("/api/training/augmented", response_class=Png, response_model=None)
     def augmented(body: Start) -> Png | JSONResponse:
@@ -100,7 +121,9 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
     def start(body: Start) -> dict[str, str] | JSONResponse:
         """Start a training in its own process, which continues when the lab ends."""
         try:
-            name, message = jobs.start(body.data, body.settings, name=body.name)
+            table = body.table
+            text = table and table_editor.checked_text(table.rows, table.input, table.classes)
+            name, message = jobs.start(body.data, body.settings, name=body.name, table=text)
         except RequestError as error:
             return JSONResponse({"message": str(error)}, status_code=422)
         return {"run": name, "message": message}

@@ -192,18 +192,30 @@ class TrainingJobs:
         return {key: value for key, value in config.items() if key not in TABLES}
 
     def start(
-        self, data: str, settings: Mapping[str, Any], *, name: str | None = None
+        self,
+        data: str,
+        settings: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        table: str | None = None,
     ) -> tuple[str, str]:
         """Start a training in its own process; returns its name, and a warning or "".
+
+        `table` is the text of a layer table, which takes the place of the setting `model`.
 
         Raises RequestError for an invalid request, before there is a process; WorkError if the
         process cannot be started.
         """
         path = self.sources.data_path(data, self._paths().values())
         config = self.sources.checked_settings(settings, self.path)
+        if table is not None and "model" in config:
+            raise RequestError("A training has a network by its name or by its table; choose one.")
         with self._writing:
             running = self._running()
-            run, is_retry = self._name(name, str(config.get("model", AUTO)), path)
+            model = "table.toml" if table is not None else str(config.get("model", AUTO))
+            run, is_retry = self._name(name, model, path)
+            if table is not None:
+                config["model"] = str(self.processes.write_table(run, table))
             self.processes.reserve(run, {"data": path, **config}, is_retry=is_retry)
             file, out = self.processes.config(run), self.folder / run
             own = str(config.get("model", ""))

@@ -27,6 +27,7 @@ class Processes:
     """Processes started for the runs in `folder`, with their files in `folder/.lab`:
 
     - `NAME.toml`: the settings that a training is started with, until its run folder has them
+    - `tables/NAME.toml`: the layer table of a network that was edited in the page
     - `NAME.started`: empty; its time is the time at which the last process was started
     - `NAME.log`: the output of the last process; its lock is held for as long as that process lives
     """
@@ -76,6 +77,16 @@ class Processes:
                 f"{self.folder} cannot be written: {error.strerror}. Start the lab with another "
                 "--runs."
             ) from error
+
+    def write_table(self, name: str, text: str) -> Path:
+        """Write the layer table that a training is started with. Raises WorkError."""
+        path = self.folder / "tables" / f"{name}.toml"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        except OSError as error:
+            raise WorkError(f"{path} cannot be written: {error.strerror}.") from error
+        return path
 
     def start(self, name: str, arguments: Sequence[str]) -> None:
         """Start `convscope ARGUMENTS` in a process that the lab does not end. Raises WorkError."""

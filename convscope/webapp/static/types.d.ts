@@ -465,6 +465,22 @@ export interface FormSchema {
   local_data: Choice[];
   networks: Choice[];
   groups: SettingGroup[];
+  tables: StartTable[];
+}
+
+/** A layer table to begin with; a row has no empty cells. */
+export interface StartTable {
+  name: string;
+  input: [channels: number, height: number, width: number];
+  rows: Record<string, string>[];
+}
+
+/** What the rows of a table make; no shape for a row that is wrong, and for those below it. */
+export interface TableSizes {
+  rows: { shape: number[] | null; parameters: number; error: string }[];
+  parameters: number;
+  error: string;
+  is_right: boolean;
 }
 
 /** The activations and gradients of a step, layer by layer, and the batch that made them. */

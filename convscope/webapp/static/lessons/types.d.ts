@@ -120,6 +120,27 @@ export interface ConvolutionAnswer {
   formula: string;
 }
 
+/** A walk of filters over a volume, see `convscope/lessons/walk.py`. */
+export interface Walk {
+  side: number;
+  stride: number;
+  volume: number[][];
+  outside: number[];
+  filters: number[][][];
+  kernel: number;
+  biases: number[];
+  maps: number[][];
+  columns: number;
+  steps: {
+    filter: number;
+    row: number;
+    column: number;
+    cells: number[];
+    parts: { terms: [value: number, weight: number][]; sum: number }[];
+    total: number;
+  }[];
+}
+
 export interface VolumesAnswer {
   pixels: number[][];
   side: number;

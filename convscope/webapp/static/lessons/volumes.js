@@ -9,6 +9,7 @@ import { again, controls, figure, formula, pills, remark, stepper } from "./part
 import { decimalsOf, lattice, put, windowed } from "./lattice.js";
 import { layerBoxes } from "./boxes.js";
 import { filled, slide } from "./slide.js";
+import { walk } from "./walk.js";
 
 const SIDE = 5;
 const KERNEL = 3;
@@ -65,6 +66,7 @@ export const lesson = {
           ),
         ),
       ),
+      walk(),
       ...layer(answer.layer, state, set),
     ];
   },

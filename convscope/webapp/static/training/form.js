@@ -10,9 +10,11 @@ import { el, messageOf, write } from "../element.js";
 import { redraw, travel } from "../state.js";
 import { LENGTHS, field, fold, lengths, picker, textOf, title, typed, valueOf } from "./form_fields.js";
 import { preview } from "./preview.js";
+import { tableEditor } from "./table_editor.js";
 
 const PAUSE = 400; // milliseconds without a key
 
+const OWN = "a table of your own";
 const USUAL = ["batch_size", "lr", "optimizer", "augment"];
 
 /**
@@ -32,7 +34,7 @@ export function form(choices, setNote) {
   const model = picker(
     "model",
     "Network",
-    choices.networks,
+    [...choices.networks, { name: OWN, description: "Its layers, row by row, as in a layer table." }],
     asked.get("model") ?? all.find(({ name }) => name === "model")?.default,
   );
   const name = el("input", {
@@ -46,6 +48,7 @@ export function form(choices, setNote) {
   const refusal = el("p", { class: "note", role: "alert", hidden: true });
   const changed = el("p", { class: "caption changed" });
   const go = el("button", { class: "pill main", type: "submit" }, "Start training");
+  const table = tableEditor(choices.tables, asked.get("table") ?? "", () => touched());
   const length = lengths(fields, LENGTHS.find((one) => asked.has(one)) ?? "epochs");
   const top = ["data", "model", ...LENGTHS, ...USUAL];
   const folded = choices.groups.flatMap((group) => {
@@ -60,6 +63,7 @@ export function form(choices, setNote) {
     { class: "card start", novalidate: true, "aria-label": "Start a training" },
     el("h3", {}, "Start a training"),
     el("div", { class: "two" }, data.element, model.element),
+    table.element,
     el("div", { class: "usual" }, length.element, ...USUAL.map((one) => fields.get(one)?.element)),
     ...folded.map((one) => one.element),
     preview(() => ({ data: data.value(), settings: settings() })),
@@ -80,7 +84,8 @@ export function form(choices, setNote) {
   function settings() {
     /** @type {Record<string, unknown>} */
     const sent = {};
-    if (model.value() !== all.find((setting) => setting.name === "model")?.default) sent.model = model.value();
+    if (model.value() !== OWN && model.value() !== all.find((setting) => setting.name === "model")?.default)
+      sent.model = model.value();
     for (const [key, one] of fields) {
       if (LENGTHS.includes(key) && key !== length.chosen()) continue;
       const text = textOf(one);
@@ -89,13 +94,18 @@ export function form(choices, setNote) {
     return sent;
   }
 
+  const isOwn = () => model.value() === OWN;
+
   function touched() {
     const now = settings();
     const query = new URLSearchParams({
       ...(data.value() === data.first ? {} : { data: data.value() }),
       ...Object.fromEntries(Object.entries(now).map(([key, value]) => [key, typed(value)])),
       ...(name.value ? { name: name.value } : {}),
+      ...(isOwn() ? { model: OWN, table: table.text() } : {}),
     });
+    table.element.hidden = !isOwn();
+    if (isOwn()) table.measure();
     if (length.chosen() !== "epochs" && !query.has(length.chosen())) query.set(length.chosen(), "");
     history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : ""));
     clearTimeout(timer);
@@ -121,6 +131,7 @@ export function form(choices, setNote) {
         data: data.value(),
         settings: settings(),
         name: name.value.trim() || null,
+        ...(isOwn() ? { table: table.value() } : {}),
       });
       setNote(message ?? "");
       travel(`/train/${encodeURIComponent(run)}`);
