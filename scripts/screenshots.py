@@ -12,7 +12,6 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
@@ -23,10 +22,15 @@ IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 SCREENS = {
     "network": ("/look/{run}/{image}", "light"),
     "unit": ("/look/{run}/{image}/conv2/5/3,7", "light"),
+    "why": ("/look/{run}/{image}?why=default&class=3&not=8", "light"),
+    "what_if": ("/look/{run}/{image}/conv2/5/3,7", "dark"),
     "training": ("/train/{run}", "dark"),
     "lesson": ("/learn/convolution", "light"),
 }
 """The pictures: what is opened, and on which background."""
+
+SHARP = ("network", "unit", "why", "what_if")
+"""Those that README and docs show large."""
 
 
 def main() -> None:
@@ -34,37 +38,41 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "digits")
         convscope.train("digits", out=run, epochs=8, progress=False)
-        digit = Path(folder, "three.png")
-        Image.fromarray(_three()).save(digit)
-        with convscope.lab(run, image=digit, runs=folder, open=False) as lab:
+        with convscope.lab(run, runs=folder, open=False) as lab:
             with urllib.request.urlopen(f"{lab.address}api/networks/digits") as answer:  # noqa: S310 -- our own
-                image = json.load(answer)["images"][0]["id"]
+                images = json.load(answer)["images"]
+            image = next(one["id"] for one in images if one["title"].startswith("3"))
             with sync_playwright() as player:
                 browser = player.chromium.launch(
                     executable_path=shutil.which("chromium"), args=["--no-sandbox"]
                 )
                 for name, (path, scheme) in SCREENS.items():
                     address = lab.address.rstrip("/") + path.format(run="digits", image=image)
-                    _take(browser, address, scheme, IMAGES / f"{name}.png")
+                    _take(browser, address, scheme, name)
                     print(IMAGES / f"{name}.png")
 
 
-def _take(browser: Browser, address: str, scheme: str, path: Path) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+def _take(browser: Browser, address: str, scheme: str, name: str) -> None:
+    page = browser.new_page(
+        viewport={"width": 1440, "height": 900},
+        color_scheme=scheme,
+        device_scale_factor=1.5 if name in SHARP else 1,
+    )
     page.goto(address, wait_until="load")
-    page.wait_for_timeout(2500)  # for the last pictures
+    if name == "why":
+        page.get_by_text("weights in random order").first.wait_for(timeout=120_000)
+    if name == "what_if":
+        page.get_by_label("Which weight").or_(page.locator(".one-weight .cell.lit")).wait_for()
+        page.locator(".slide-one input[type=range]").evaluate(
+            "(slider) => { slider.value = slider.max; slider.dispatchEvent(new Event('input')); }"
+        )
+        page.locator(".followers figure").first.wait_for()
+        page.locator(".what-if").evaluate("(card) => card.scrollIntoView()")
+    page.wait_for_timeout(4000)  # for the last pictures
     picture = Image.open(io.BytesIO(page.screenshot()))
-    picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    smaller = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    smaller.save(IMAGES / f"{name}.png", optimize=True)
     page.close()
-
-
-def _three() -> np.ndarray:
-    """A three drawn of two arcs, 28 x 28."""
-    y, x = np.mgrid[:28, :28]
-    upper = np.abs(np.hypot(y - 9.0, x - 13.0) - 4.5) < 1.6
-    lower = np.abs(np.hypot(y - 18.0, x - 13.0) - 5.0) < 1.6
-    right = x > 11
-    return np.where((upper | lower) & right, 255, 0).astype(np.uint8)
 
 
 if __name__ == "__main__":

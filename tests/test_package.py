@@ -61,7 +61,9 @@ def test_every_link_of_the_readme_is_absolute_and_leads_to_a_file():
     links = [*re.findall(r"\]\((\S+)\)", README), *named_links.values()]
     assert len(links) > 10
     assert [link for link in links if not link.startswith("https://")] == []
-    ours = [link.removeprefix(here).split("#")[0] for link in links if link.startswith(here)]
+    shown = here.replace("/blob/", "/raw/")
+    pages = [link.replace(shown, here) for link in links]
+    ours = [link.removeprefix(here).split("#")[0] for link in pages if link.startswith(here)]
     assert [path for path in ours if not (ROOT / path).exists()] == []
     assert [name for name in named_links if README.count(f"[{name}]") < 2] == []
 

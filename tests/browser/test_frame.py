@@ -29,6 +29,24 @@ def test_every_volume_is_a_box_and_a_row_of_the_table(lab: Any, network: Any) ->
     assert "61,706 parameters" in network.inner_text("#stage")
 
 
+def test_the_first_screen_has_few_scripts(page: Any) -> None:
+    sizes: dict[str, int] = {}
+
+    def hear(answer: Any) -> None:
+        if answer.url.endswith(".js"):
+            sizes[answer.url] = int(answer.headers["content-length"])
+
+    page.on("response", hear)
+    page.goto("/")
+    page.wait_for_selector("#stage .box")
+    page.wait_for_load_state("networkidle")
+    page.remove_listener("response", hear)
+    own = [path for path in sizes if "/static/" in path]
+    assert len(own) > 15
+    assert sum(sizes.values()) <= 120_000
+    assert not any("chart" in path for path in own)
+
+
 def test_a_layer_is_found_by_its_name_and_esc_leads_back(network: Any) -> None:
     network.keyboard.press("/")
     network.wait_for_selector("dialog input")

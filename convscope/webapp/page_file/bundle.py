@@ -11,7 +11,8 @@ STATIC = Path(__file__).parents[1] / "static"
 
 _MAIN = "main.js"
 _STAND_INS: Mapping[str, str] = {
-    f"{name}.js": f"page_file/{name}.js" for name in ("live", "place", "screens", "source")
+    f"{name}.js": f"page_file/{name}.js"
+    for name in ("lesson_links", "live", "place", "screens", "source")
 }
 _STYLE_SHEETS = ("tokens.css", "frame.css", "network.css", "screens.css")
 _FROM = re.compile(

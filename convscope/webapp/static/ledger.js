@@ -5,7 +5,8 @@
 
 import { peakOf, picture } from "./color.js";
 import { el } from "./element.js";
-import { figure, matrix, point, spotName } from "./matrix.js";
+import { figure, matrix, point } from "./matrix.js";
+import { spotName } from "./spots.js";
 import { fixed, signed, whole } from "./numbers.js";
 
 /**

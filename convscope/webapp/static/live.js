@@ -8,7 +8,6 @@
 
 import { styles } from "./element.js";
 
-export { lessonLinks as lessonsOf } from "./lesson_links.js";
 export { sendButton } from "./send.js";
 export { another, listen } from "./upload.js";
 

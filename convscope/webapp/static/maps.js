@@ -7,8 +7,9 @@
 import { scores } from "./api.js";
 import { el } from "./element.js";
 import { replaceChildren } from "./focus.js";
+import { lessonLinks } from "./lesson_links.js";
 import { mapCard } from "./map_card.js";
-import { belowMaps, isLive, lessonsOf, twins } from "./live.js";
+import { belowMaps, isLive, twins } from "./live.js";
 import { QUESTIONS, namesClasses, sentence, titleOf } from "./maps_text.js";
 import { count, several } from "./numbers.js";
 import { legend, number, planes } from "./planes.js";
@@ -33,7 +34,7 @@ export async function mapsScreen(net, image, state) {
     {},
     el("h2", {}, titleOf(row)),
     el("p", { class: "lead" }, sentence(row, net)),
-    lessonsOf(row),
+    lessonLinks(row),
   );
   const rank = state.rank in QUESTIONS ? /** @type {RankQuestion} */ (state.rank) : "strongest";
   const picked = row.op === "image" ? everyChannel(row) : await pick(net, image, row, rank);

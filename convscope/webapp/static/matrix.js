@@ -1,10 +1,11 @@
 /** Patch, filter and products as matrices whose cells are read, pointed at and followed. */
 
-/** @import { Network, Part, Styles, Unit, UnitRef } from "./types.js" */
+/** @import { Part, Styles, Unit, UnitRef } from "./types.js" */
 /** @import { MatrixKind, Scene } from "./ledger.js" */
 
 import { cell } from "./color.js";
 import { el } from "./element.js";
+import { spotName, toPlace } from "./spots.js";
 import { decimalsFor, fixed, signed, whole } from "./numbers.js";
 import { follow, read } from "./state.js";
 
@@ -42,26 +43,6 @@ function cellDecimals(peak, most) {
 
 /** @param {number} v */
 export const bracketed = (v) => (v < 0 ? `(${whole(v)})` : whole(v));
-
-/** A place of the API as a place of the address. @param {UnitRef} spot */
-export const toPlace = (spot) => ({ layer: spot.row, map: spot.map, row: spot.y, col: spot.x });
-
-/**
- * conv2[5,3,7]; a unit of a vector is fc2[4], of a signal conv1[2,9], of a volume with planes conv3[5,1,3,7].
- * @param {Network} net @param {UnitRef} spot
- */
-export function spotName(net, { row: name, map, y, x }) {
-  const row = net.byName.get(name);
-  const [, h, w] = row?.shape ?? [0, 1, 1];
-  if (h * w === 1) return `${name}[${map}]`;
-  const index = [x];
-  let rest = y; // planes stand below each other
-  for (const side of (row?.axes ?? []).slice(1, -1).reverse()) {
-    index.unshift(rest % side);
-    rest = Math.floor(rest / side);
-  }
-  return `${name}[${[map, ...index].join(",")}]`;
-}
 
 /**
  * One step back, from this unit: a press that comes while another unit is being read leads nowhere.

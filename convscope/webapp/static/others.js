@@ -9,7 +9,8 @@ import { contextOf, el } from "./element.js";
 import { fixed, percent, signed, whole } from "./numbers.js";
 import { follow } from "./state.js";
 import { thumb } from "./ledger.js";
-import { back, bracketed, figure, inCell, spotName } from "./matrix.js";
+import { back, bracketed, figure, inCell } from "./matrix.js";
+import { spotName } from "./spots.js";
 import { number } from "./planes.js";
 
 /**

@@ -10,7 +10,8 @@ import { canSlide } from "./live.js";
 import { legend } from "./planes.js";
 import { count, percent } from "./numbers.js";
 import { go, read, slideTo } from "./state.js";
-import { back, spotName, toPlace } from "./matrix.js";
+import { back } from "./matrix.js";
+import { spotName, toPlace } from "./spots.js";
 import { weighted } from "./unit_text.js";
 
 const LONGEST = 400; // steps of a way back
@@ -219,7 +220,7 @@ function onwards(scene) {
     maximum: "largest operand",
     minimum: "smallest operand",
     identity: "copy",
-    expression: "operand",
+    expression: ["softmax", "sigmoid"].includes(unit.kind) ? "score" : "operand",
     sum: weighted(unit) ? "largest product" : "largest value",
   };
   const leave = () => {

@@ -4,7 +4,7 @@
 
 import { pixel, unit } from "./api.js";
 import { el, write } from "./element.js";
-import { spotName } from "./matrix.js";
+import { spotName } from "./spots.js";
 import { fixed, whole } from "./numbers.js";
 import { go } from "./state.js";
 

@@ -6,10 +6,11 @@
 
 import { unit as explain } from "./api.js";
 import { barcode } from "./barcode.js";
-import { el } from "./element.js";
+import { el, messageOf } from "./element.js";
 import { replaceChildren } from "./focus.js";
+import { lessonLinks } from "./lesson_links.js";
 import { channelRows, peaksOf } from "./ledger.js";
-import { belowPixel, belowUnit, isLive, lessonsOf } from "./live.js";
+import { belowPixel, belowUnit, isLive } from "./live.js";
 import { figure } from "./matrix.js";
 import { number, planes } from "./planes.js";
 import { count, decimalsFor, fixed, signed, whole } from "./numbers.js";
@@ -37,17 +38,39 @@ export async function unitScreen(net, image, state) {
   if (wrong) return [el("p", { class: "note" }, wrong)];
   arrive(place, row);
   if (row.op === "image")
-    return [...(await pixelScreen(net, image, place)), ...(await belowPixel(net, image, row, place))];
+    return [...(await pixelScreen(net, image, place)), below(() => belowPixel(net, image, row, place))];
   const of = `${net.id}/${row.name}`;
   if (kept.of !== of) kept = { of, opened: -1, more: 0 };
   const scene = await sceneOf(net, image, row, place);
   goOn(scene);
   return [
-    heading(scene, lessonsOf(row)),
+    heading(scene, lessonLinks(row)),
     el("div", { class: "unit" }, ledger(scene), side(scene)),
-    ...(await belowUnit(scene)),
+    below(() => belowUnit(scene)),
   ];
 }
+
+/** Stays while units change, so that nothing jumps. */
+const panels = el("div", { class: "below" });
+let turn = 0;
+
+/**
+ * What stands below comes once the unit is seen; what another unit has asked for meanwhile is dropped.
+ * @param {() => Promise<Node[]>} read
+ */
+function below(read) {
+  const mine = ++turn;
+  const late = () => mine !== turn || !panels.isConnected;
+  afterPaint(async () => {
+    if (late()) return;
+    const nodes = await read().catch((error) => [el("p", { class: "note", role: "alert" }, messageOf(error))]);
+    if (!late()) replaceChildren(panels, ...nodes);
+  });
+  return panels;
+}
+
+/** @param {() => void} act */
+const afterPaint = (act) => requestAnimationFrame(() => setTimeout(act));
 
 /** @param {Row} row @param {Position} place */
 function outside(row, { map, row: y, col }) {

@@ -5,7 +5,8 @@
 
 import { el } from "./element.js";
 import { className, namesClasses } from "./maps_text.js";
-import { bracketed, figure, spotName } from "./matrix.js";
+import { bracketed, figure } from "./matrix.js";
+import { spotName } from "./spots.js";
 import { count, decimalsFor, signed, whole } from "./numbers.js";
 
 /** @type {Record<string, string>} */
@@ -56,6 +57,9 @@ function how({ net, unit }) {
     const joined = unit.op === "concat" ? `; ${unit.inputs.length} volumes are stacked along the channels here` : "";
     return `A copy of ${spotName(net, first.location)}: nothing is computed${joined}.`;
   }
+  if (first?.location && unit.kind === "softmax")
+    return `e^${spotName(net, first.location)} divided by the sum of e^${of}[k] over all ${n} classes.`;
+  if (first?.location && unit.kind === "sigmoid") return `1 ÷ (1 + e^−${spotName(net, first.location)}).`;
   if (unit.decomposition === "expression") return `${unit.kind.replaceAll("_", " ")}: ${unit.formula}`;
   if (unit.decomposition === "unsupported")
     return `${unit.kind.replaceAll("_", " ")} is an operation that convscope cannot explain; it reads ${of}.`;

@@ -4,7 +4,7 @@
 /** @import { Scene } from "../ledger.js" */
 
 import { el } from "../element.js";
-import { spotName } from "../matrix.js";
+import { spotName } from "../spots.js";
 import { network } from "../api.js";
 import { go, read } from "../state.js";
 import { held, nearest } from "./source.js";
@@ -22,9 +22,6 @@ export const whyScreen = async (net, _image, _why) => ({
   stop: () => {},
   nodes: [el("p", { class: "note" }, `Why ${net.title} answers so is not in this file. Open it in the lab.`)],
 });
-
-/** Lessons are in the lab, and in a course. @param {Row} _row */
-export const lessonsOf = (_row) => null;
 
 /** More of a page than itself cannot be sent from it. @param {Network} _net */
 export const sendButton = (_net) => null;

@@ -5,7 +5,8 @@
 
 import { cell, peakOf } from "../color.js";
 import { el } from "../element.js";
-import { inCell, spotName } from "../matrix.js";
+import { inCell } from "../matrix.js";
+import { spotName } from "../spots.js";
 import { whole } from "../numbers.js";
 
 const LARGEST = 11; // sides of a filter that is drawn

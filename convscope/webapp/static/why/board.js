@@ -4,7 +4,7 @@
 
 import { imageAddress } from "../api.js";
 import { contextOf, el, write } from "../element.js";
-import { spotName } from "../matrix.js";
+import { spotName } from "../spots.js";
 import { count, decimalsFor, fixed, signed } from "../numbers.js";
 import { legend } from "../planes.js";
 import { go } from "../state.js";

@@ -6,7 +6,7 @@
 import { ask, post } from "../api.js";
 import { el, messageOf, styles } from "../element.js";
 import { replaceChildren } from "../focus.js";
-import { spotName } from "../matrix.js";
+import { spotName } from "../spots.js";
 import { whole } from "../numbers.js";
 import { visible } from "../words.js";
 import { effects } from "./effects.js";

@@ -3,7 +3,8 @@
 /** @import { Network } from "../types.js" */
 
 import { el } from "../element.js";
-import { figure, spotName } from "../matrix.js";
+import { figure } from "../matrix.js";
+import { spotName } from "../spots.js";
 import { count, decimalsFor, fixed, percent, several, signed, whole, wrapped } from "../numbers.js";
 import { number } from "../planes.js";
 import { go } from "../state.js";

@@ -3,7 +3,8 @@
 /** @import { Computed, Network, WhyCurve, WhyRegion, WhyResult } from "../types.js" */
 
 import { el, svg } from "../element.js";
-import { figure, spotName } from "../matrix.js";
+import { figure } from "../matrix.js";
+import { spotName } from "../spots.js";
 import { count, decimalsFor, fixed, percent, signed, whole, wrapped } from "../numbers.js";
 import { number } from "../planes.js";
 import { go } from "../state.js";
