@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from convscope.training.folds.api import cross_validate as cross_validate
     from convscope.training.lr_finder import lr_find as lr_find
     from convscope.training.tuning.api import tune as tune
+    from convscope.webapp.course.api import save_course as save_course
     from convscope.webapp.lab import lab as lab
     from convscope.webapp.page_file.api import save_lab as save_lab
     from convscope.weights import create_model as create_model
@@ -109,6 +110,7 @@ _HOME = {
     "report": "convscope.reports.write",
     "resume": "convscope.training.api",
     "robustness": "convscope.perturbations.api",
+    "save_course": "convscope.webapp.course.api",
     "save_lab": "convscope.webapp.page_file.api",
     "show_augmented": "convscope.training.augmentation_sheet",
     "study": "convscope.studies.api",
@@ -162,6 +164,7 @@ __all__ = [
     "restore_card",
     "resume",
     "robustness",
+    "save_course",
     "save_lab",
     "show_augmented",
     "study",

@@ -54,6 +54,7 @@ COMMANDS = {
     "prune": "Remove filters from a trained network, fine-tune it, and compare the two.",
     "study": "Measure a claim of the lecture on your data: sharing, pooling, depth, filters.",
     "lab": "Open a web page to inspect networks, train, compare runs and learn.",
+    "course": "Write the lessons and their exercises as a page that needs no install.",
     "check": "Find what is wrong with a data set before training on it.",
     "export": "Write a network for other programs, once it answers as PyTorch does.",
     "serve": "Classify images over HTTP with an exported network, without PyTorch.",

@@ -17,7 +17,8 @@ _PAIRS = 3  # pairs that are listed
 
 
 @lru_cache(maxsize=4)
-def _layer(trained: Trained, name: str) -> FilterAnalysis:
+def layer_of(trained: Trained, name: str) -> FilterAnalysis:
+    """The filters of a layer, with what is known of them kept."""
     return FilterAnalysis(
         trained.net, name, card=trained.card, train=trained.train, test=trained.test
     )
@@ -26,7 +27,7 @@ def _layer(trained: Trained, name: str) -> FilterAnalysis:
 def _prepare(trained: Trained) -> None:
     """Compute once what every answer needs."""
     for name in LAYERS:
-        layer = _layer(trained, name)
+        layer = layer_of(trained, name)
         _filters(layer, trained.test[0][:1])
         _pair(layer, 0)
         layer.top_patches(0)
@@ -61,9 +62,16 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
             "step": TRAINEE.step,
             "steps": TRAINEE.steps,
         }
-    layer = _layer(trained, name)
-    chosen = min(requested[0], len(layer) - 1)
-    removed = tuple(index for index in requested[1] if index < len(layer))
+    return describe(trained, name, chosen=requested[0], digit=digit, removed=requested[1])
+
+
+def describe(
+    trained: Trained, name: str, *, chosen: int, digit: int, removed: tuple[int, ...]
+) -> dict[str, Any]:
+    """The answer of `compute` for a network that is trained."""
+    layer = layer_of(trained, name)
+    chosen = min(chosen, len(layer) - 1)
+    removed = tuple(index for index in removed if index < len(layer))
     _, labels = trained.test
     examples = [int(np.flatnonzero(labels == label)[0]) for label in range(10)]
     pixels = trained.test[0][examples]

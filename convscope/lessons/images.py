@@ -12,7 +12,7 @@ from convscope.data.samples import photograph
 _DIGIT = 28  # pixels of a side
 _CROP = 64
 _STEP = 24  # pixels of the photograph from one crop to the next
-_CORNER = (88, 40)  # left and top of the crop, in pixels of the photograph
+CORNER = (88, 40)  # left and top of the crop, in pixels of the photograph
 _CROP_SIDE = 256  # pixels of the photograph, before scaling
 
 
@@ -38,11 +38,11 @@ def volume(channels: int, side: int) -> NDArray[np.uint8]:
 
 def _taken(right: int, side: int) -> NDArray[np.uint8]:
     """Crop a square from the photograph, `right` pixels further right; scale to (side, side, 3)."""
-    left, top = _CORNER[0] + right, _CORNER[1]
-    square = _photograph().crop((left, top, left + _CROP_SIDE, top + _CROP_SIDE))
+    left, top = CORNER[0] + right, CORNER[1]
+    square = whole_photograph().crop((left, top, left + _CROP_SIDE, top + _CROP_SIDE))
     return np.asarray(square.resize((side, side), Pictures.Resampling.BOX))
 
 
 @cache
-def _photograph() -> Pictures.Image:
+def whole_photograph() -> Pictures.Image:
     return photograph("palace")

@@ -42,7 +42,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     """
     network = choice(state, "network", tuple(NETWORKS))
     classes, side = integer(state, "classes", 2, 100), integer(state, "side", 28, 64)
-    table = _summary(network, classes, side)
+    table = summarize(network, classes, side)
     volumes = [table.input, *(row.map for row in table.rows)]
     costs = [_cost(row, _volume(volumes[i])) for i, row in enumerate(table.rows)]
     at = min(integer(state, "row", 0, 6), len(table.rows) - 1)
@@ -66,7 +66,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=128)
-def _summary(network: str, classes: int, side: int) -> Summary:
+def summarize(network: str, classes: int, side: int) -> Summary:
     """Summarize the network; below 32x32, only the layers that the image is large enough for."""
     name = NETWORKS[network]
     if side >= SIDE:
@@ -174,7 +174,7 @@ def _links() -> int:
 
 def _changes(network: str, table: Summary) -> list[dict[str, Any]]:
     """Return the layers that differ from those at 32x32 with ten classes: (default, current)."""
-    first = _summary(network, CLASSES, SIDE)
+    first = summarize(network, CLASSES, SIDE)
     return [
         {
             "layer": row.layer,
@@ -193,9 +193,9 @@ def _table(network: str, column: int) -> dict[str, Any]:
     `parameters` counts those of all filters, `own` those of the chosen one, `full` those of a layer
     without a table.
     """
-    rows = {way: _summary(way, CLASSES, SIDE).rows[2] for way in NETWORKS}
+    rows = {way: summarize(way, CLASSES, SIDE).rows[2] for way in NETWORKS}
     chosen = rows[network]
-    below = _summary(network, CLASSES, SIDE).rows[1].map[0]
+    below = summarize(network, CLASSES, SIDE).rows[1].map[0]
     every = [list(range(below)) for _ in range(chosen.filters or 0)]
     links = connections() if network == "1998" else every
     inputs = links[column]

@@ -52,7 +52,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     levels = gray(choice(state, "picture", PICTURES))
     weights = np.reshape(cells(state, "filter", KERNEL * KERNEL), (1, 1, KERNEL, KERNEL))
     bias = number(state, "bias", -BIAS, BIAS)
-    activate = _as_arrays(ACTIVATIONS[choice(state, "activation", tuple(ACTIVATIONS))])
+    activate = as_arrays(ACTIVATIONS[choice(state, "activation", tuple(ACTIVATIONS))])
     pixels = levels[None] / 255
     sums = convolve(pixels, weights)[0]
     before = sums + bias
@@ -73,7 +73,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _as_arrays(activation: Callable[[Tensor], Tensor]) -> Callable[[Array], Array]:
+def as_arrays(activation: Callable[[Tensor], Tensor]) -> Callable[[Array], Array]:
     return lambda values: activation(torch.from_numpy(values)).numpy()
 
 

@@ -63,7 +63,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
         side, window, integer(state, "stride", 1, side), integer(state, "padding", 0, window // 2)
     )
     direction = choice(state, "shift", tuple(SHIFTS))
-    pooled = _pooled(values, kind, axis)
+    pooled = pool_map(values, kind, axis)
     at = min(integer(state, "at", 0, 4 * max(SIDES) ** 2), pooled.size - 1)
     takers = [_takers(values, kind, axis, unit, pooled) for unit in range(pooled.size)]
     say = np.bincount([index for unit in takers for index in unit], minlength=side * side)
@@ -82,7 +82,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pooled(values: Array, kind: str, axis: Axis) -> Array:
+def pool_map(values: Array, kind: str, axis: Axis) -> Array:
     maps = torch.from_numpy(values)[None, None]
     return KINDS[kind](maps, axis.kernel, axis.stride, axis.padding_pair[0])[0, 0].numpy()
 
@@ -124,7 +124,7 @@ def _unit(values: Array, axis: Axis, at: int, takers: list[int]) -> dict[str, An
 def _moved(values: Array, kind: str, axis: Axis, direction: str) -> dict[str, Any]:
     """Shift the map by one cell, filling with zeros; for each kind, count the units that change."""
     moved = _shifted(values, *SHIFTS[direction])
-    results = {name: (_pooled(values, name, axis), _pooled(moved, name, axis)) for name in KINDS}
+    results = {name: (pool_map(values, name, axis), pool_map(moved, name, axis)) for name in KINDS}
     before, after = results[kind]
     return {
         "map": moved.ravel().tolist(),

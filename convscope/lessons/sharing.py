@@ -44,7 +44,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
 
     `state` has `side` (8 to 64), `channels` and `filters` (1 to 16), `kernel` (1 to 7) and `run`: 1
     to run and time the layers whatever their size. The answer has the `output` volume, the `layers`
-    with their counts, the input's first channel, and `ran`: None, or the result of `_ran`. The
+    with their counts, the input's first channel, and `ran`: None, or what `run_layers` returns. The
     counts come from `convscope.arithmetic`.
 
     Raises RequestError for an invalid state.
@@ -61,7 +61,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     if not requested and weights > AT_ONCE:
         return counts | {"ran": None}
     with _run_lock:  # one set of weights in memory at a time, and undisturbed timings
-        return counts | {"ran": _ran(setting, timed=requested)}
+        return counts | {"ran": run_layers(setting, timed=requested)}
 
 
 @lru_cache(maxsize=64)
@@ -104,7 +104,7 @@ def _layer(name: str, cost: Cost, shared: Cost, row: tuple[str, str, str]) -> di
 
 
 @lru_cache(maxsize=32)
-def _ran(setting: Setting, *, timed: bool) -> dict[str, Any]:
+def run_layers(setting: Setting, *, timed: bool) -> dict[str, Any]:
     """Run each layer on the volume, and on the volume shifted one pixel to the right.
 
     A layer is shift equivariant if its output for the shifted volume is its output, shifted. The

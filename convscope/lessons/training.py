@@ -47,7 +47,7 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
         decay=number(state, "decay", 0, 10),
         batch=integer(state, "batch", 1, 100),
     )
-    descent = _descent(task)
+    descent = descend(task)
     requested = integer(state, "step", 0, MOST)
     moments = descent.until(requested)
     step = min(requested, len(moments) - 1)
@@ -80,7 +80,7 @@ def _above_zero(state: Mapping[str, Any], name: str) -> float:
 
 
 @lru_cache(maxsize=32)
-def _descent(task: Task) -> Descent:
+def descend(task: Task) -> Descent:
     return Descent(task, patches(task.image))
 
 
@@ -137,7 +137,7 @@ def rates(task: Task) -> dict[str, Any]:
     eigenvalues = np.linalg.eigvalsh(curvature(task.image))
     curved = eigenvalues[eigenvalues > _FLAT] + task.decay
     limit = 2 * (1 + task.momentum) / float(curved[-1])
-    slowest = max(_factor(task, float(h)) for h in curved)
+    slowest = max(error_factor(task, float(h)) for h in curved)
     return {
         "largest": float(curved[-1]),
         "smallest": float(curved[0]),
@@ -149,7 +149,7 @@ def rates(task: Task) -> dict[str, Any]:
     }
 
 
-def _factor(task: Task, h: float) -> float:
+def error_factor(task: Task, h: float) -> float:
     """Return the factor by which a step multiplies the error in a direction of this curvature."""
     middle = 1 + task.momentum - task.rate * h
     return float(np.abs(np.roots([1, -middle, task.momentum])).max())

@@ -39,14 +39,14 @@ def compute(state: Mapping[str, Any]) -> dict[str, Any]:
     Raises RequestError for an invalid state.
     """
     pair = [choice(state, side, tuple(NETWORKS)) for side in ("left", "right")]
-    networks = [_network(name) for name in pair]
+    networks = [describe_network(name) for name in pair]
     return {
         "networks": networks,
         "most": {
             what: max(row[what] for network in networks for row in network["rows"])
             for what in ("parameters", "multiply_adds", "bytes")
         },
-        "first": _first(),
+        "first": describe_first(),
         "stack": _stack(integer(state, "deep", 1, DEEPEST), integer(state, "channels", 1, 1024)),
     }
 
@@ -56,7 +56,7 @@ def _summary(name: str) -> Summary:
     return summary(NETWORKS[name])
 
 
-def _network(name: str) -> dict[str, Any]:
+def describe_network(name: str) -> dict[str, Any]:
     """Return the rows and totals of one network, for one image."""
     table = _summary(name)
     parts = {
@@ -100,7 +100,7 @@ def _peak(rows: tuple[Row, ...], total: int, values: list[int]) -> dict[str, Any
     return {"layers": layers, "share": most / total}
 
 
-def _first() -> dict[str, Any]:
+def describe_first() -> dict[str, Any]:
     """Describe AlexNet's first layer, and what its two towers save."""
     alone, towers = _summary("alexnet"), _summary("towers")
     row = alone.rows[0]

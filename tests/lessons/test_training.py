@@ -212,7 +212,7 @@ def test_the_curve_is_made_of_the_losses_of_its_steps():
 def test_the_same_address_tells_the_same_numbers_in_another_process():
     settings = {"batch": 10, "decay": 0.01, "weights_seed": 5}
     stepwise = [answer(**settings, step=step)["weights"] for step in (0, 1, 11, 111)]
-    training._descent.cache_clear()
+    training.descend.cache_clear()
     assert answer(**settings, step=111)["weights"] == stepwise[-1]
     assert answer(**settings, step=0)["weights"] == stepwise[0]
     assert answer(**{**settings, "weights_seed": 6})["weights"] != stepwise[0]

@@ -102,6 +102,7 @@ CASES = {
     "recipes": ["{odd}"],
     "geometry": ["{odd}"],
     "lab": ["{out}"],
+    "course": ["-o", "{run}"],
     "serve": ["{out}"],
 }  # fmt: skip
 FAILS = {
@@ -114,6 +115,7 @@ FAILS = {
     "geometry",
     "intervene",
     "lab",
+    "course",
     "serve",
     "redundancy",
 }

@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from convscope.arithmetic import Derivation
 from convscope.errors import RequestError
-from convscope.lessons.exercises import LAST, LEVELS, Exercise, check, exercise, sheet
+from convscope.lessons.exercises import Exercise, check, exercise, sheet
+from convscope.lessons.exercises.question import question_to_dict, solution_to_dict
 
 _LESSON = "/api/lessons/{lesson}"
 _DIGITS = 30  # of a seed
@@ -29,7 +29,7 @@ def add_exercises(app: FastAPI) -> None:
     @app.get(_LESSON + "/exercises/{number}")
     def question(lesson: str, number: str, seed: str = "1") -> dict[str, Any]:
         """One question, without its solution."""
-        return question_json(_exercise(lesson, number, seed))
+        return question_to_dict(_exercise(lesson, number, seed))
 
     @app.post(_LESSON + "/exercises/{number}/answer")
     def answer(lesson: str, number: str, body: Answer, seed: str = "1") -> dict[str, Any]:
@@ -40,7 +40,7 @@ def add_exercises(app: FastAPI) -> None:
             "right": verdict.right,
             "counted": verdict.counted,
             "message": verdict.sentence,
-            "worked": None if verdict.worked is None else solution_json(verdict.worked),
+            "worked": None if verdict.worked is None else solution_to_dict(verdict.worked),
         }
 
     @app.get(_LESSON + "/sheet")
@@ -52,11 +52,11 @@ def add_exercises(app: FastAPI) -> None:
             "lesson": lesson,
             "seed": _integer(seed, "seed"),
             "exercises": [
-                {**question_json(item), "space": _LINES + len(item.task.worked.rows)}
+                {**question_to_dict(item), "space": _LINES + len(item.task.worked.rows)}
                 for item in printed.exercises
             ],
             "solutions": [
-                {"answer": item.task.answer.text, "worked": solution_json(item.task.worked)}
+                {"answer": item.task.answer.text, "worked": solution_to_dict(item.task.worked)}
                 for item in printed.exercises
             ],
         }
@@ -75,27 +75,3 @@ def _integer(text: str, name: str) -> int:
             f"example, {name}=7."
         )
     return int(text)
-
-
-def question_json(item: Exercise) -> dict[str, Any]:
-    """An exercise as the page shows it before it is answered."""
-    task = item.task
-    return {
-        "lesson": item.lesson,
-        "seed": str(item.seed),  # as text: JavaScript's numbers are exact to 2^53 only
-        "number": item.number,
-        "last": LAST,
-        "level": item.level,
-        "levels": len(LEVELS),
-        "question": task.question,
-        "kind": task.answer.kind,
-        "form": task.answer.form,
-        "choices": list(task.choices),
-        "grids": [{"title": grid.title, "rows": grid.rows} for grid in task.grids],
-        "table": None if task.table is None else {"head": task.table.head, "rows": task.table.rows},
-    }
-
-
-def solution_json(worked: Derivation) -> dict[str, Any]:
-    """A solution as rows of quantity, value, formula, and remarks."""
-    return {"rows": worked.rows, "remarks": worked.remarks}

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from convscope.version import __version__
@@ -17,15 +18,35 @@ _POLICY = (
 _LINKED = re.compile(r' *<(?:link rel="stylesheet"|script).*\n')
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What the page of a file is beside its data: its script, its styles, its first screen."""
+
+    script: str
+    styles: str
+    screen: str
+
+
+def network_frame() -> Frame:
+    """The screens of a network."""
+    return Frame(bundled_script(), style_sheets(), "look")
+
+
 def page_html(
-    title: str, index: Mapping[str, Any], first: Mapping[str, bytes], rest: Mapping[str, bytes]
+    title: str,
+    index: Mapping[str, Any],
+    first: Mapping[str, bytes],
+    rest: Mapping[str, bytes],
+    *,
+    frame: Frame | None = None,
 ) -> str:
-    """The page as HTML; `first` is what the first screen needs.
+    """The page as HTML; `first` is what the first screen needs. Without a frame, a network's page.
 
     Nothing of a network or an image is markup here: the title is escaped, the data are JSON without
     "<", or base64.
     """
-    script, styles = bundled_script(), style_sheets()
+    frame = frame or network_frame()
+    script, styles = frame.script, frame.styles
     policy = _POLICY.format(content_hash(script), content_hash(styles))
     head = (
         f'    <meta http-equiv="Content-Security-Policy" content="{escape_html(policy)}" />\n'
@@ -37,6 +58,7 @@ def page_html(
     html = _LINKED.sub("", (STATIC / "index.html").read_text(encoding="utf-8"))
     html = html.replace("The lab needs JavaScript. Allow scripts for this address.",
                         "This page needs JavaScript. Allow scripts for this file.")  # fmt: skip
+    html = html.replace('data-screen="look"', f'data-screen="{frame.screen}"')
     before, _, after = html.partition("<title>")
     body = after[after.index("  </head>") + len("  </head>") : after.index("  </body>")]
     return (

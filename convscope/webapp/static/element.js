@@ -2,6 +2,8 @@
 
 import { visible } from "./words.js";
 
+export { styles } from "./styles.js";
+
 /** @import { Child, Properties, Styles } from "./types.js" */
 
 /** Attributes that are read, or read out; others are data of the page. */
@@ -58,23 +60,6 @@ function setStyle(node, styles) {
 
 /** One of the parts of the page: bar, strip, trail, picture, stage. @param {string} id */
 export const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-
-/** The stylesheets that were asked for. @type {Map<string, Promise<void>>} */
-const loading = new Map();
-
-/** Have a stylesheet of /static/style; resolves when it is there. @param {string} name @returns {Promise<void>} */
-export function styles(name) {
-  const known = loading.get(name);
-  if (known) return known;
-  const link = el("link", { rel: "stylesheet", href: `/static/style/${name}` });
-  /** @type {Promise<void>} */
-  const ready = new Promise((resolve) => {
-    for (const event of ["load", "error"]) link.addEventListener(event, () => resolve());
-  });
-  loading.set(name, ready);
-  document.head.append(link);
-  return ready;
-}
 
 /** What draws on a canvas. @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} [settings] */
 export const contextOf = (canvas, settings) =>

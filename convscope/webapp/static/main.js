@@ -21,7 +21,7 @@ const left = {};
 /** The part of the address that names the screen. */
 function named() {
   const [, first] = path().split("/");
-  return first in SCREENS ? first : "look";
+  return first in SCREENS ? first : Object.keys(SCREENS)[0];
 }
 
 async function draw() {

@@ -2,6 +2,8 @@
 
 /** @import { LessonState } from "./types.js" */
 
+import { query } from "../place.js";
+
 const KEPT = ["seed", "exercise", "answer", "tries"]; // the exercise's entries of the address
 
 /**
@@ -10,7 +12,7 @@ const KEPT = ["seed", "exercise", "answer", "tries"]; // the exercise's entries 
  * @returns {LessonState}
  */
 export function read(start) {
-  const entries = new URLSearchParams(location.search);
+  const entries = new URLSearchParams(query());
   const state = { ...start };
   for (const [name, first] of Object.entries(start)) {
     const text = entries.get(name);
@@ -26,12 +28,12 @@ export function read(start) {
  * @param {LessonState} start @param {LessonState} state @param {string} before
  */
 export function queryOf(start, state, before) {
-  const query = new URLSearchParams();
+  const entries = new URLSearchParams();
   for (const [name, first] of Object.entries(start)) {
-    if (text(state[name]) !== text(first)) query.set(name, text(state[name]));
+    if (text(state[name]) !== text(first)) entries.set(name, text(state[name]));
   }
-  for (const [name, value] of new URLSearchParams(before)) if (KEPT.includes(name)) query.set(name, value);
-  return query.toString();
+  for (const [name, value] of new URLSearchParams(before)) if (KEPT.includes(name)) entries.set(name, value);
+  return entries.toString();
 }
 
 /** @param {LessonState[string]} value */

@@ -5,6 +5,7 @@
 import { ask, post } from "../api.js";
 import { el, messageOf, styles, write } from "../element.js";
 import { travel } from "../state.js";
+import { exerciseRow, hasSheet } from "./student.js";
 
 /**
  * @typedef {{seed: number | string, number: number, answer: string, tries: number,
@@ -116,6 +117,9 @@ function draw(root, question, path, seed, how) {
       `Exercise ${question.number}`,
       el("span", { class: "caption" }, `level ${question.level} of ${question.levels}`),
     ),
+    ...[exerciseRow(question, (number) => how.change({ exercise: number, answer: "", tries: "" }))].filter(
+      (node) => node !== null,
+    ),
     ...asked(question),
     el("form", { class: "answering", onsubmit: submitted }, field.node, checks),
     said,
@@ -125,11 +129,13 @@ function draw(root, question, path, seed, how) {
       { class: "row" },
       next,
       shows,
-      el(
-        "button",
-        { class: "pill", onclick: () => travel(`/learn/${question.lesson}/sheet?seed=${question.seed}`) },
-        "Print a sheet",
-      ),
+      hasSheet
+        ? el(
+            "button",
+            { class: "pill", onclick: () => travel(`/learn/${question.lesson}/sheet?seed=${question.seed}`) },
+            "Print a sheet",
+          )
+        : null,
     ),
   );
   if (how.answer || how.tries) judge(how.answer, how.tries).catch(refused);

@@ -5,6 +5,7 @@
 import { cell, peakOf, picture } from "../color.js";
 import { el, styles } from "../element.js";
 import { count, fixed, percent } from "../numbers.js";
+import { path } from "../place.js";
 import { gray } from "./gray_picture.js";
 import { again, controls, pills, remark } from "./parts.js";
 import { sideways } from "./sideways.js";
@@ -71,8 +72,8 @@ function waiting({ step, steps, epochs }, set) {
       steps ? `Step ${count(step)} of ${count(steps)}, ${epochs} times through the digits.` : "Reading the digits.",
     ),
   );
-  const { pathname } = location;
-  setTimeout(() => note.isConnected && location.pathname === pathname && set({}), AGAIN);
+  const place = path();
+  setTimeout(() => note.isConnected && path() === place && set({}), AGAIN);
   return note;
 }
 

@@ -5,11 +5,14 @@
 import { Refused, ask, post, superseded } from "../api.js";
 import { el, entitle, say, styles } from "../element.js";
 import { replaceChildren } from "../focus.js";
+import { href, path, query as search } from "../place.js";
 import { travel } from "../state.js";
 import { merged, queryOf, read } from "./address.js";
 import { exerciseCard } from "./exercise.js";
+import { MODULES } from "./modules.js";
 import { seeLayer } from "./see_layer.js";
 import { sliding, stop as halt } from "./slide.js";
+import { hasSheet, isApart, originOf, ownSeed, progressOf, studentCard } from "./student.js";
 
 /** @type {LessonTitle[]} */
 let course = [];
@@ -29,7 +32,7 @@ export async function show(stage, late) {
   await styles("lessons.css");
   if (!course.length) course = (await (await ask("/lessons")).json()).lessons;
   if (late()) return;
-  const [, , name = "", more = ""] = location.pathname.split("/");
+  const [, , name = "", more = ""] = path().split("/");
   if (more === "sheet") {
     shown = "";
     return (await import("./sheet.js")).show(stage, late);
@@ -45,6 +48,7 @@ export async function show(stage, late) {
       el("p", { class: "note" }, `There is no lesson called ${name}.`),
       el("p", {}, link("/learn", "All lessons")),
     );
+  if (more === "exercises") return openExercises(stage, place);
   await openLesson(stage, late, place);
 }
 
@@ -53,7 +57,7 @@ export const link = (to, ...children) =>
   el(
     "a",
     {
-      href: to,
+      href: href(to),
       onclick: (/** @type {MouseEvent} */ event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
         event.preventDefault();
@@ -74,6 +78,7 @@ const contents = () => [
     { class: "lead" },
     "Short lessons with live numbers: change a cell and see what happens. Each has exercises.",
   ),
+  ...[studentCard()].filter((node) => node !== null),
   el(
     "ol",
     { class: "course" },
@@ -86,12 +91,45 @@ const contents = () => [
           el("span", { class: "number" }, String(i + 1)),
           el("b", {}, one.title),
           el("span", { class: "caption" }, one.description),
+          ...(progressOf(one.name)
+            ? [el("span", { class: "caption done" }, `Exercises: ${progressOf(one.name)}`)]
+            : []),
         ),
       ),
     ),
   ),
-  el("p", {}, link("/learn/all/sheet", "Print a sheet of exercises from all lessons")),
+  ...(hasSheet ? [el("p", {}, link("/learn/all/sheet", "Print a sheet of exercises from all lessons"))] : []),
 ];
+
+/** @param {string} name */
+const exercisesLink = (name) => link(`/learn/${name}/exercises`, `Exercises: ${progressOf(name)}`);
+
+/**
+ * The exercises of a lesson without the lesson, which could compute their answers.
+ * @param {HTMLElement} stage @param {number} place  in the course
+ */
+function openExercises(stage, place) {
+  const { name, title } = course[place];
+  entitle(`${title}: exercises · convscope`);
+  const key = `${name}/exercises`;
+  if (shown !== key || !stage.querySelector(".exercise")) {
+    halt();
+    stage.replaceChildren(
+      el(
+        "article",
+        { class: "lesson alone" },
+        el("p", { class: "caption" }, link("/learn", "Lessons"), " · ", link(`/learn/${name}`, title)),
+        el("h2", {}, `Exercises: ${title}`),
+        exerciseSection(),
+      ),
+    );
+    shown = key;
+    scrollTo({ top: 0 });
+  }
+  exercise(stage, name);
+}
+
+const exerciseSection = () => el("section", { class: "card exercise", "aria-label": "Exercise" });
 
 /**
  * One lesson: the fixed parts, then the scene for the state in the address.
@@ -100,7 +138,7 @@ const contents = () => [
 async function openLesson(stage, late, place) {
   const { name, title } = course[place];
   /** @type {{lesson: Lesson<unknown>}} */
-  const { lesson } = await import(`./${name}.js`);
+  const { lesson } = await MODULES[name]();
   if (late()) return;
   entitle(`${title} · convscope`);
   if (shown !== name || !stage.querySelector(".lesson")) {
@@ -118,18 +156,20 @@ function frame(place, lesson) {
   const [before, after] = [course[place - 1], course[place + 1]];
   return el(
     "article",
-    { class: "lesson" },
+    { class: isApart ? "lesson alone" : "lesson" },
     el(
       "p",
       { class: "caption" },
       link("/learn", "Lessons"),
       ` · ${place + 1} of ${course.length}`,
       seeLayer(course[place].name),
+      ...(isApart ? [" · ", exercisesLink(course[place].name)] : []),
     ),
     el("h2", {}, course[place].title),
     el("p", { class: "lead" }, lesson.lead),
     el("div", { class: "scenes" }),
-    el("section", { class: "card exercise", "aria-label": "Exercise" }),
+    isApart ? el("p", {}, exercisesLink(course[place].name)) : exerciseSection(),
+    originOf(course[place].name) ? el("p", { class: "caption" }, originOf(course[place].name)) : null,
     el(
       "nav",
       { class: "row spread", "aria-label": "Lessons before and after" },
@@ -170,7 +210,7 @@ async function draw(stage, name, lesson, state, late) {
   /** @param {LessonState} change */
   const set = (change) => {
     // a field or an animation that belongs to a scene that is gone
-    if (shown !== name || lessonOf(location.pathname) !== name) return;
+    if (shown !== name || lessonOf(path()) !== name) return;
     const next = merged(state, refused ? state : read(lesson.start), change);
     write(lesson.start, lesson.fit?.(next) ?? next);
   };
@@ -216,9 +256,9 @@ function refuse(stage, sentence, act) {
  */
 function exercise(stage, name) {
   const card = /** @type {HTMLElement | null} */ (stage.querySelector(".exercise"));
-  const entries = new URLSearchParams(location.search);
+  const entries = new URLSearchParams(search());
   const how = {
-    seed: entries.get("seed") || "1",
+    seed: entries.get("seed") || ownSeed(),
     number: Number(entries.get("exercise") ?? 1),
     answer: entries.get("answer") ?? "",
     tries: Number(entries.get("tries") ?? 0),
@@ -227,10 +267,10 @@ function exercise(stage, name) {
   if (!card || card.dataset.key === key) return;
   card.dataset.key = key;
   const change = (/** @type {Record<string, string | number>} */ entriesNow) => {
-    const query = new URLSearchParams(location.search);
+    const query = new URLSearchParams(search());
     for (const [entry, value] of Object.entries(entriesNow))
       value === "" ? query.delete(entry) : query.set(entry, String(value));
-    travel(`${location.pathname}?${query}`, { replace: true });
+    travel(`${path()}?${query}`, { replace: true });
   };
   replaceChildren(card, exerciseCard(name, { ...how, change }));
 }
@@ -240,6 +280,6 @@ function exercise(stage, name) {
  * @param {LessonState} start @param {LessonState} state
  */
 function write(start, state) {
-  const query = queryOf(start, state, location.search);
-  travel(location.pathname + (query ? `?${query}` : ""), { replace: true });
+  const query = queryOf(start, state, search());
+  travel(path() + (query ? `?${query}` : ""), { replace: true });
 }

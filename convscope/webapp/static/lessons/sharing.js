@@ -8,6 +8,7 @@ import { count, fixed, several, volume } from "../numbers.js";
 import { wholeNumber } from "./number_field.js";
 import { again, controls, figure, formula, pills, remark } from "./parts.js";
 import { colored, gray, pixels } from "./pixels.js";
+import { hasClock } from "./student.js";
 
 await styles("lesson_figures.css");
 
@@ -106,14 +107,14 @@ function counts(answer, state, set) {
           row("connections", (one) => count(one.connections)),
           row("multiply-adds", (one) => count(one.multiply_adds)),
           row("memory of the parameters", (one) => memory(one.bytes)),
-          row("time of one pass", time),
+          hasClock ? row("time of one pass", time) : null,
         ),
       ),
     ),
     el(
       "div",
       { class: "row" },
-      timed ? null : el("button", { class: "pill main", onclick: run(set) }, "Run and time the layers"),
+      timed || !hasClock ? null : el("button", { class: "pill main", onclick: run(set) }, "Run and time the layers"),
       el("p", { class: "caption", "data-said": true }, said(answer, timed)),
     ),
     remark(
@@ -127,9 +128,10 @@ function counts(answer, state, set) {
 /** @param {SharingAnswer} answer @param {boolean} timed */
 function said(answer, timed) {
   const heavy = answer.layers.filter((one) => !one.runs);
-  const left = heavy.length ? ` Layers of more than ${count(answer.most)} weights are counted, not run.` : "";
+  const left = heavy.length ? `Layers of more than ${count(answer.most)} weights are counted, not run.` : "";
   const threads = timed && answer.ran ? `, ${several(answer.ran.threads, "thread")} of torch` : "";
-  return `One image, float32, the median of five runs on the lab's machine${threads}.${left}`;
+  const times = `One image, float32, the median of five runs on the lab's machine${threads}.`;
+  return [hasClock ? times : "", left].filter(Boolean).join(" ");
 }
 
 /**

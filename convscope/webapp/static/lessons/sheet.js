@@ -4,6 +4,7 @@
 
 import { ask } from "../api.js";
 import { el, entitle, styles } from "../element.js";
+import { path, query as search } from "../place.js";
 import { travel } from "../state.js";
 import { asked, worked } from "./exercise.js";
 
@@ -16,8 +17,8 @@ const USUAL = 8;
  */
 export async function show(stage, late) {
   await styles("sheet.css");
-  const lesson = decodeURIComponent(location.pathname.split("/")[2] ?? "all");
-  const entries = new URLSearchParams(location.search);
+  const lesson = decodeURIComponent(path().split("/")[2] ?? "all");
+  const entries = new URLSearchParams(search());
   const [seed, count] = [entries.get("seed") ?? "1", entries.get("count") ?? String(USUAL)];
   const query = new URLSearchParams({ seed, count });
   /** @type {Sheet} */

@@ -80,7 +80,7 @@ function output(answer, state) {
       el("span", { class: "letters" }, letters, " → "),
       ...bold(formula(answer.formula)),
     ),
-    el("div", { class: "scroll" }, axisRow(drawing)),
+    el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "The axis" }, axisRow(drawing)),
     key(unread > 0, padded),
     remark(
       [

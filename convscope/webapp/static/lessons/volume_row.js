@@ -64,7 +64,6 @@ function drawn({ box, wide, high, deep }, at, left, bottom, taken) {
   /** @param {...([number, number])} pairs */
   const points = (...pairs) => pairs.map((pair) => pair.join(",")).join(" ");
   const act = box.choose;
-  const said = `${box.name}, ${volume(box.shape)}`;
   const press = (/** @type {KeyboardEvent} */ event) => {
     if (!act || (event.key !== "Enter" && event.key !== " ")) return;
     event.preventDefault();
@@ -77,11 +76,10 @@ function drawn({ box, wide, high, deep }, at, left, bottom, taken) {
       role: act ? "button" : "img",
       tabindex: act ? 0 : null,
       "aria-pressed": act ? String(box.chosen) : null,
-      "aria-label": `volume ${said}`,
+      "aria-label": act ? null : `volume ${box.name}, ${volume(box.shape)}`, // a button has its words
       onclick: act,
       onkeydown: press,
     },
-    svg("title", {}, said),
     svg("rect", { class: "reach", x: at - GAP / 2, y: 0, width: taken + GAP, height: bottom + WORDS }),
     deep
       ? svg("polygon", {
@@ -96,7 +94,7 @@ function drawn({ box, wide, high, deep }, at, left, bottom, taken) {
         })
       : null,
     svg("rect", { class: "front", x, y, width: wide, height: high }),
-    svg("text", { x: at + taken / 2, y: bottom + 17, "text-anchor": "middle", class: "name" }, box.name),
+    svg("text", { x: at + taken / 2, y: bottom + 17, "text-anchor": "middle", class: "name" }, `${box.name} `),
     svg("text", { x: at + taken / 2, y: bottom + 33, "text-anchor": "middle" }, volume(box.shape)),
   );
 }

@@ -174,7 +174,7 @@ function layer(answer, state, set) {
       "div",
       { class: "card" },
       el("b", {}, "A layer of these filters"),
-      el("div", { class: "boxes" }, layerBoxes(answer)),
+      el("div", { class: "boxes", tabindex: 0, role: "group", "aria-label": "The layer" }, layerBoxes(answer)),
     ),
     controls(
       stepper("Filters", answer.filters, { low: 1, high: 16, set: (filters) => set({ filters }) }),

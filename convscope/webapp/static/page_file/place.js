@@ -1,6 +1,6 @@
 /** The address of a page that is a file: below "#", since a file has no paths. */
 
-const START = "/look";
+const START = `/${document.body.dataset.screen}`;
 let last = START; // where a link to a part of the page, such as #stage, was followed
 
 /** The address: "/look/NETWORK/IMAGE?rank=importance". */

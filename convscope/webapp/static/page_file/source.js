@@ -3,7 +3,8 @@
 /** @import { Position, Row } from "../types.js" */
 
 import { count, whole } from "../numbers.js";
-import { Answers, floats, inflate } from "./unpack.js";
+import { blob, index as found, inflated } from "./blobs.js";
+import { Answers, floats } from "./unpack.js";
 
 /**
  * What the file holds: the network and its images; `blobs`, the number of the element that holds the bytes; `shapes` of the
@@ -13,13 +14,7 @@ import { Answers, floats, inflate } from "./unpack.js";
  *   units: Record<string, Record<string, number[][]>>, elsewhere: string}} Index
  */
 
-/** @type {Index} */
-const index = JSON.parse(document.getElementById("index")?.textContent ?? "{}");
-const parsed = new Promise((resolve) =>
-  document.readyState === "loading" ? addEventListener("DOMContentLoaded", resolve) : resolve(null),
-);
-/** @type {Map<string, Promise<Uint8Array<ArrayBuffer>>>} */
-const bytes = new Map();
+const index = /** @type {Index} */ (found);
 /** @type {Map<string, Promise<Answers>>} */
 const packed = new Map();
 
@@ -51,30 +46,12 @@ export async function answerTo(path, _options) {
 
 const RANKS = ["strongest", "distance_from_mean", "importance", "correlated"];
 
-/**
- * The bytes of an element of this file, once the browser has read as far.
- * @param {string} key @returns {Promise<Uint8Array<ArrayBuffer>>}
- */
-async function blob(key) {
-  const id = `b${index.blobs[key]}`;
-  if (!document.getElementById(id)?.nextElementSibling) await parsed;
-  const text = document.getElementById(id)?.textContent ?? "";
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-}
-
-/** @param {string} key */
-function inflated(key) {
-  const found = bytes.get(key) ?? blob(key).then(inflate);
-  bytes.set(key, found);
-  return found;
-}
-
 /** @param {string} key @param {number} place */
 async function one(key, place) {
   if (!(key in index.blobs)) return refuse(`This is not in the file. ${index.elsewhere}`);
-  const found = packed.get(key) ?? inflated(key).then((data) => new Answers(data));
-  packed.set(key, found);
-  return Response.json((await found).at(place));
+  const answers = packed.get(key) ?? inflated(key).then((data) => new Answers(data));
+  packed.set(key, answers);
+  return Response.json((await answers).at(place));
 }
 
 /** @param {string} image @param {string} row @param {string | null} maps */

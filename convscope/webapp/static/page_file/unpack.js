@@ -2,12 +2,6 @@
 
 /** @typedef {{template: unknown, slots: number, rows: number, start: number}} Table */
 
-/** Undo the compression. @param {Uint8Array<ArrayBuffer>} bytes */
-export async function inflate(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
 /** Float32 values, whose bytes lie apart. @param {Uint8Array} bytes */
 export const floats = (bytes) => joined(bytes, 4).buffer;
 

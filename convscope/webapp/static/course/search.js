@@ -1,0 +1,3 @@
+/** A course has no layers to search. */
+
+export const hasSearch = false;
