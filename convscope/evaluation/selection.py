@@ -25,6 +25,14 @@ class MissingSplitError(RequestError):
     """The data have no images of the split that is asked for."""
 
 
+class UnnamedClassesError(RequestError):
+    """The data name their classes, and a network has numbers alone; `difference` says so."""
+
+    def __init__(self, difference: str) -> None:
+        super().__init__(f"{difference} Name them, in their order, with `class_names`.")
+        self.difference = difference
+
+
 @dataclass(frozen=True)
 class Selection:
     """Images to evaluate, as the test split of `dataset`, and a description of them.
@@ -92,10 +100,9 @@ def select_images(request: DataRequest, opened: OpenedModel, data: DataLike) -> 
     except TaskError as error:
         raise RequestError(_of_another_task(opened, error.fault)) from error
     if opened.run is None and is_numbered(card) and not {*dataset.classes} <= {*card.classes}:
-        raise RequestError(
+        raise UnnamedClassesError(
             f"{dataset.name} has the classes {quote_names([*dataset.classes])}, and the outputs of "
-            f"{opened.name} have numbers alone, 0 to {len(card.classes) - 1}. Name them, in their "
-            "order, with `class_names`."
+            f"{opened.name} have numbers alone, 0 to {len(card.classes) - 1}."
         )
     dataset = match_classes(dataset, card.classes)
     split = request.split

@@ -232,6 +232,18 @@ def test_a_network_without_images_says_what_to_do():
     assert client.post(f"{api}/studies", json={"kind": "filters"}).json()["message"] == reason
 
 
+def test_images_with_names_and_outputs_with_numbers_say_how_to_start(images, tmp_path):
+    folder = tmp_path / "named"
+    shutil.copytree(images[0], folder)
+    (folder / "0").rename(folder / "noise")
+    (folder / "1").rename(folder / "cross")
+    client, model = client_of(planted_network(), [folder])
+    reason = client.get(f"/api/networks/{model.id}/learned").json()["images"]["reason"]
+    assert reason.startswith("named has the classes 'cross', 'noise', and the outputs of ")
+    assert "`convscope lab NETWORK --data FOLDER --class-names FIRST,SECOND,...`" in reason
+    assert "`class_names`" not in reason
+
+
 def test_a_run_keeps_its_results_while_it_has_their_weights(digits_run, tmp_path):
     run = tmp_path / "digits"
     shutil.copytree(digits_run, run)

@@ -13,7 +13,12 @@ from convscope.data.decode import UnreadableImage
 from convscope.data.loading import load_images
 from convscope.data.resize import resize_image
 from convscope.errors import RequestError
-from convscope.evaluation.selection import DataRequest, Selection, select_images
+from convscope.evaluation.selection import (
+    DataRequest,
+    Selection,
+    UnnamedClassesError,
+    select_images,
+)
 from convscope.features.image_set import ImageSet
 from convscope.models import OpenedModel
 from convscope.runs.data import is_data_here, open_run_data
@@ -44,7 +49,13 @@ class StudiedImages:
         opened = self._opened
         if self._data is not None:
             request = DataRequest(split=None, data_dir=None, image_column=None, label_column=None)
-            return select_images(request, opened, self._data)
+            try:
+                return select_images(request, opened, self._data)
+            except UnnamedClassesError as error:
+                raise RequestError(
+                    f"{error.difference} Start the lab with the names of the outputs, in their "
+                    "order: `convscope lab NETWORK --data FOLDER --class-names FIRST,SECOND,...`."
+                ) from error
         if opened.run is None:
             raise RequestError(
                 f"No images are known for {opened.name}. Start the lab with a run, `convscope lab "
