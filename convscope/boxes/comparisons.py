@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
+from convscope.boxes.arrays import iou_arrays
 from convscope.boxes.coding import BoxCoding
 from convscope.boxes.detections import MAX_OVERLAP, MIN_SCORE, Detections
-from convscope.boxes.geometry import iou
 from convscope.boxes.suppression import candidates
 
 
@@ -57,12 +56,12 @@ class Suppression:
 
     def overlap(self, one: int, other: int) -> float:
         """The IoU of two candidates, whether or not it was looked at."""
-        boxes = torch.from_numpy(self.candidates.boxes)
-        return float(iou(boxes[one], boxes[other]))
+        boxes = self.candidates.boxes
+        return float(iou_arrays(boxes[one], boxes[other]))
 
 
 def suppression(
-    outputs: Tensor,
+    outputs: NDArray[np.float32] | NDArray[np.float64],
     coding: BoxCoding,
     *,
     min_score: float = MIN_SCORE,
@@ -73,7 +72,7 @@ def suppression(
     The same rule, one comparison after the other. How many boxes are kept has no limit here.
     """
     (found,) = candidates(outputs[None], coding, min_score=min_score)
-    boxes = torch.from_numpy(found.boxes)
+    overlaps = iou_arrays(found.boxes[:, None], found.boxes[None])
     alive = np.ones(len(found), bool)
     kept: list[int] = []
     made: list[Comparison] = []
@@ -83,7 +82,7 @@ def suppression(
         kept.append(better)
         for other in range(better + 1, len(found)):
             if alive[other] and found.labels[other] == found.labels[better]:
-                overlap = float(iou(boxes[better], boxes[other]))
+                overlap = float(overlaps[better, other])
                 alive[other] = overlap <= max_overlap
                 made.append(Comparison(better, other, overlap, not alive[other]))
     return Suppression(found, tuple(kept), tuple(made), max_overlap)

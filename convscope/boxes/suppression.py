@@ -1,16 +1,16 @@
-"""Which boxes of an image are kept: those with a score, and no better one of the class on them."""
+"""Which boxes of an image are kept: those with a score, and no better one of the class on them.
+
+Without torch.
+"""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from convscope.boxes.arrays import decode_arrays, iou_arrays
 from convscope.boxes.coding import BoxCoding
-from convscope.boxes.decode import decode
 from convscope.boxes.detections import MAX_BOXES, MAX_OVERLAP, MIN_SCORE, Detections
-from convscope.boxes.geometry import iou
 
-_CANDIDATES = 400  # of an image, the best ones, that are compared with each other
+MAX_CANDIDATES = 400  # of an image, the best ones, that are compared with each other
 
 
 def suppress(
@@ -29,8 +29,8 @@ def suppress(
     whose IoU with it is above `max_overlap` are not; then the best of the others, and so on.
     """
     order = np.argsort(-scores, kind="stable")
-    corners, classes = torch.from_numpy(boxes[order]), labels[order]
-    strikes = iou(corners[:, None], corners[None]).numpy() > max_overlap
+    corners, classes = boxes[order], labels[order]
+    strikes = iou_arrays(corners[:, None], corners[None]) > max_overlap
     strikes &= classes[:, None] == classes
     alive = np.ones(len(order), bool)
     kept: list[int] = []
@@ -42,7 +42,7 @@ def suppress(
 
 
 def detections(
-    outputs: Tensor,
+    outputs: NDArray[np.float32] | NDArray[np.float64],
     coding: BoxCoding,
     *,
     min_score: float = MIN_SCORE,
@@ -64,15 +64,16 @@ def detections(
     return results
 
 
-def candidates(outputs: Tensor, coding: BoxCoding, *, min_score: float) -> list[Detections]:
+def candidates(
+    outputs: NDArray[np.float32] | NDArray[np.float64], coding: BoxCoding, *, min_score: float
+) -> list[Detections]:
     """The boxes of each image that suppression compares, by falling score; see `detections`."""
-    found = decode(outputs.double(), coding)
-    all_scores, corners = found.scores.numpy(), found.corners.clamp(0, 1).numpy()
+    found = decode_arrays(outputs, coding)
     results: list[Detections] = []
-    for scores, boxes in zip(all_scores, corners, strict=True):
+    for scores, boxes in zip(found.scores, found.corners, strict=True):
         row, column, box, label = np.nonzero(scores >= min_score)
         values = scores[row, column, box, label]
-        best = np.argsort(-values, kind="stable")[:_CANDIDATES]
+        best = np.argsort(-values, kind="stable")[:MAX_CANDIDATES]
         row, column, box, label = row[best], column[best], box[best], label[best]
         cells = np.stack([row, column, box], 1)
         results.append(Detections(boxes[row, column, box], values[best], label, cells))

@@ -51,6 +51,7 @@ def export(
     fold_filters: Flag = False,
     batch_size: Int = 1,
     threads: Threads = None,
+    suppression: str | None = None,
     web: Flag = False,
     web_runtime: Path | None = None,
     license: str | None = None,  # noqa: A002
@@ -89,6 +90,9 @@ def export(
         Take filters out that make no difference: constant ones, and exact copies of others.
     batch_size
         Images at a time, for which the engines are timed.
+    suppression
+        Of a network that finds objects, for images.onnx: inside, the default, which returns the
+        boxes that non-maximum suppression keeps, or outside, which returns all of them.
     web
         Add a page that classifies images in the browser; npm brings ONNX Runtime Web for it.
     web_runtime
@@ -116,6 +120,7 @@ def export(
             "`fold_filters`": fold_filters,
             "`batch_size`": batch_size != 1,
             "`threads`": threads,
+            "`suppression`": suppression,
             "`web`": web,
             "`web_runtime`": web_runtime,
             "`license`": license,
@@ -145,6 +150,7 @@ def export(
         fold_filters=fold_filters,
         batch_size=batch_size,
         threads=threads,
+        suppression=suppression,
         web=web,
         web_runtime=web_runtime,
         license=license,

@@ -82,6 +82,7 @@ def export(
     fold_filters: bool = False,
     batch_size: int = 1,
     threads: int | None = None,
+    suppression: str | None = None,
     web: bool = False,
     web_runtime: str | Path | None = None,
     license: str | None = None,  # noqa: A002 -- the hub's word
@@ -120,6 +121,9 @@ def export(
             not known: `max_drop` is then how many answers of 100 may change.
         fold_filters: take filters out that make no difference, constant ones and exact copies, and
             let the layers behind them do without: the same function but for rounding.
+        suppression: of a network that finds objects, whether `images.onnx` returns the boxes that
+            non-maximum suppression keeps, "inside", the default, or all boxes with the scores of
+            all classes, "outside". `predict` and `serve` run `model.onnx`, and suppress themselves.
         web: add the folder `web`, a page that classifies images in the browser. npm brings ONNX
             Runtime Web for it, once.
         web_runtime: the npm package's folder, where npm shall bring nothing; it implies `web`.
@@ -140,6 +144,7 @@ def export(
         fold_filters=fold_filters,
         batch_size=batch_size,
         threads=threads,
+        suppression=suppression,
     )
     publication = _publication(output, license, settings, private=private)
     has_page = web or web_runtime is not None
@@ -155,11 +160,9 @@ def export(
         class_names=None if class_names is None else parse_class_names(class_names),
         consent=Consent(model, trust),
     )
-    if opened.card.task == "detection":
-        raise RequestError(
-            f"{opened.name} finds boxes, and what is exported answers with classes. It can be "
-            "evaluated and looked at here."
-        )
+    settings.check_boxes(opened.card)
+    if has_page and opened.card.boxes is not None:
+        raise RequestError("The page of `web` shows classes, and this network finds objects.")
     opened = publication.prepared(opened) if publication else opened
     path = publication.folder if publication else _folder_for(opened, output, settings)
     images = settings.images(opened)

@@ -30,7 +30,7 @@ from convscope.engines.splits import Split, open_split, possible_splits
 from convscope.engines.timing import EngineTimes, noise, time_engines
 from convscope.errors import RequestError, WorkError
 from convscope.exported.pixels import normalize
-from convscope.exported.probabilities import probabilities
+from convscope.exported.probabilities import answers_of
 
 if TYPE_CHECKING:
     import onnx
@@ -179,7 +179,7 @@ def _compared(
     parity = measure_parity(draft.reference, runner, of_images=of_images)
     if not parity.holds:
         return Candidate(engine=name, parity=parity, problem=_disagreement(name, draft, parity))
-    golden = probabilities(runner(normalize(draft.golden, draft.card)), draft.card)
+    golden = answers_of(runner(normalize(draft.golden, draft.card)), draft.card)
     return Candidate(engine=name, parity=parity, golden=golden)
 
 
@@ -210,10 +210,17 @@ def _disagreement(name: EngineName, draft: Draft, parity: Parity) -> str:
         )
     except (RequestError, WorkError):  # a part may be what an engine cannot run
         layer = None
+    boxes = (
+        f", by 1 - IoU = {parity.boxes:.1e} in a box"
+        + (", with boxes that PyTorch has not or lacks" if parity.answers else "")
+        if draft.card.boxes
+        else ""
+    )
+    number = "score" if draft.card.boxes else "probability"
     where = f"; the first layer that differs is {layer}" if layer else ""
     return (
         f"In {name} the exported network answers differently than in PyTorch: by "
         f"{parity.logits:.1e} of its largest output (allowed: {parity.tolerance:.0e}), by "
-        f"{parity.probabilities:.1e} in a probability, and {parity.levels:.1f} of 255 in the bytes "
-        f"of an image{where}."
+        f"{parity.probabilities:.1e} in a {number}{boxes}, and {parity.levels:.1f} of 255 in the "
+        f"bytes of an image{where}."
     )

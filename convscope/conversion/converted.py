@@ -51,7 +51,12 @@ def convert(
     Raises NetworkError where it cannot be written, WorkError where a format that was asked for does
     not answer as PyTorch does.
     """
-    draft = Draft.of(opened, folder, threads=settings.threads)
+    draft = Draft.of(
+        opened,
+        folder,
+        threads=settings.threads,
+        suppression=settings.check_boxes(opened.card),
+    )
     torch = write_torch_file(draft) if "torch" in settings.formats else None
     if not settings.engines:
         return Converted(draft=draft, torch=torch)

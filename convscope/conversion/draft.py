@@ -11,6 +11,7 @@ from torch import nn
 
 from convscope.card import Card
 from convscope.conversion.batch_norm import check_folded
+from convscope.conversion.box_graph import SuppressionPlace
 from convscope.conversion.exporter_errors import not_exported
 from convscope.conversion.image_graph import FITTED, IMAGES, image_graph
 from convscope.conversion.libraries import onnx_library
@@ -42,6 +43,7 @@ class Draft:
         threads: for which engines are opened.
         golden: a few images, whose answers travel along.
         reference: what PyTorch answers.
+        suppression: where boxes are suppressed, of a network that finds objects.
         network: the same as ONNX; None where that is not written.
         folded: by layer, how many filters were taken out of it, for they make no difference.
         changed: names of the values in it that have fewer channels by that.
@@ -53,12 +55,20 @@ class Draft:
     threads: int
     golden: NDArray[np.uint8]
     reference: Reference
+    suppression: SuppressionPlace = "inside"
     network: "onnx.ModelProto | None" = None
     folded: Mapping[str, int] = field(default_factory=dict[str, int])
     changed: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, opened: OpenedModel, folder: Path, *, threads: int) -> "Draft":
+    def of(
+        cls,
+        opened: OpenedModel,
+        folder: Path,
+        *,
+        threads: int,
+        suppression: SuppressionPlace = "inside",
+    ) -> "Draft":
         """Ask the network for its answers; nothing is written yet.
 
         Raises NetworkError where it has none.
@@ -71,7 +81,7 @@ class Draft:
         except Exception as error:
             shape = card.in_channels, *card.input_size
             raise NetworkError(not_exported(error, net, shape)) from error
-        return cls(opened, net, folder, threads, golden_images(card), reference)
+        return cls(opened, net, folder, threads, golden_images(card), reference, suppression)
 
     def as_onnx(self, *, fold: bool = False) -> "Draft":
         """Write the two ONNX files, without redundant filters if they are to be folded.
@@ -79,7 +89,7 @@ class Draft:
         Raises NetworkError where the network cannot be written.
         """
         card = self.card
-        network = network_graph(self.net, (card.in_channels, *card.input_size), len(card.classes))
+        network = network_graph(self.net, (card.in_channels, *card.input_size), card.num_outputs)
         _add_metadata(network, self.opened)
         folded, changed = fold_filters(network) if fold else ({}, frozenset[str]())
         check_folded(network)
@@ -88,7 +98,7 @@ class Draft:
     def with_network(self, network: "onnx.ModelProto") -> "Draft":
         """Write the two ONNX files anew, from another graph."""
         (self.folder / MODEL_FILE).write_bytes(network.SerializeToString())
-        images = image_graph(network, self.card)
+        images = image_graph(network, self.card, self.suppression)
         (self.folder / IMAGES_FILE).write_bytes(images.SerializeToString())
         return replace(self, network=network)
 

@@ -6,6 +6,12 @@ How it is scaled is in `scaling`.
 from typing import TYPE_CHECKING
 
 from convscope.card import Card
+from convscope.conversion.box_graph import (
+    PLACEMENT,
+    SuppressionPlace,
+    after_boxes,
+    placement,
+)
 from convscope.conversion.decision_graph import constant, decision
 from convscope.conversion.libraries import onnx_library
 from convscope.conversion.network_graph import INPUT, LOGITS, OPSET
@@ -17,7 +23,9 @@ if TYPE_CHECKING:
 IMAGES, FITTED, PROBABILITIES = "images", "fitted", "probabilities"
 
 
-def image_graph(network: "onnx.ModelProto", card: Card) -> "onnx.ModelProto":
+def image_graph(
+    network: "onnx.ModelProto", card: Card, suppression: SuppressionPlace = "inside"
+) -> "onnx.ModelProto":
     """The graph of a network with everything around it.
 
     It takes `images`, uint8 (n, height, width, 3), red, green and blue, n images of one size, and
@@ -25,12 +33,21 @@ def image_graph(network: "onnx.ModelProto", card: Card) -> "onnx.ModelProto":
     the predicted class, `labels`, bool (n, classes), of those that reach their thresholds, or of
     grades `expected_grade`, float32 (n,), too; by the rules of the card `is_sure`, bool (n,), and
     `set`, bool (n, classes). The classes are in its metadata.
+
+    Of a network that finds objects it returns `boxes`, float32 (m, 4) left, top, right and bottom
+    in pixels of the image, `scores` (m,), `labels`, int64 (m,), and `image_index`, int64 (m,), by
+    falling score. With suppression outside, these are `boxes` (n, N, 4) and `scores` (n, N,
+    classes) of all N boxes.
     """
     compose = onnx_library().compose
-    before, after = _parsed(_before(card), network), _parsed(_after(card), network)
+    links = [(LOGITS, "raw")]
+    if card.boxes is not None:
+        links += [(name, f"of_{name}") for name in PLACEMENT]
+    before = _parsed(_before(card), network)
+    after = _parsed(_after(card, suppression), network)
     inner = _renamed(network, _values(before) | _values(after))
     model: onnx.ModelProto = compose.merge_models(before, inner, io_map=[(FITTED, INPUT)])
-    model = compose.merge_models(model, after, io_map=[(LOGITS, "raw")])
+    model = compose.merge_models(model, after, io_map=links)
     onnx_library().checker.check_model(model)
     return model
 
@@ -70,17 +87,22 @@ def _before(card: Card) -> str:
         _LUMA if card.in_channels == 1 else "colors = Identity (float_planes)\n",
         "sides = Shape (images)\n",
         scaling(card),
+        "" if card.boxes is None else placement(),  # the boxes need to know how it was scaled
         constant("factors", [1 / (255 * std) for std in card.std], channels),
         constant("shifts", shifts, channels),
         "multiplied = Mul (pixels, factors)\n",
         "fitted = Add (multiplied, shifts)\n",
     ]
     fitted = f"float[n, {card.in_channels}, {height}, {width}] fitted"
+    if card.boxes is not None:
+        fitted += "".join(f", double {name}" for name in PLACEMENT)
     return f"before (uint8[n, h, w, 3] images) => ({fitted}) {{\n{''.join(lines)}}}\n"
 
 
-def _after(card: Card) -> str:
+def _after(card: Card, suppression: SuppressionPlace) -> str:
     """What the network returns, (n, classes), to probabilities and what follows from them."""
+    if card.boxes is not None:
+        return after_boxes(card, card.boxes, suppression)
     count, is_several = len(card.classes), card.task == "multi-label"
     activation = "Sigmoid" if is_several else "Softmax <axis = 1>"
     lines = constant("temperature", [card.temperature], ()) + "cooled = Div (raw, temperature)\n"

@@ -33,7 +33,15 @@ def write_all(
     if answers:
         write_golden(folder / GOLDEN, draft.golden, answers)
     names = {path.name for path in folder.iterdir()}
-    text = readme(opened.name, draft.card, settings.formats, names, engines, settings.precision)
+    text = readme(
+        opened.name,
+        draft.card,
+        settings.formats,
+        names,
+        engines,
+        settings.precision,
+        draft.suppression,
+    )
     if publication is not None:
         text = publication.model_card(text, opened)
         publication.write_weights(folder, opened)

@@ -11,7 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from convscope.boxes.arrays import decode_arrays
 from convscope.card import Card
+from convscope.conversion.box_parity import (
+    MOST_APART,
+    BoxDifferences,
+    graph_differences,
+    output_differences,
+)
 from convscope.conversion.image_graph import FITTED, PROBABILITIES
 from convscope.conversion.sample_files import Sample
 from convscope.engines import Batch, Engine
@@ -66,7 +73,9 @@ class Parity:
         end_to_end: of a probability, from image files on, to `predict` with PyTorch: what a network
             makes of `levels`, which is not limited.
         answers: 1 where the graph that takes images makes another answer of its probabilities than
-            the rules of the card, for some file; else 0.
+            the rules of the card, for some file, or a box has none that it belongs to; else 0.
+        boxes: of a network that finds objects: the largest 1 - IoU of two boxes that belong
+            together. `probabilities` are then scores.
         tolerance: what `logits` may be.
         batches: how many images were computed at once.
         num_files: how many files were read.
@@ -77,13 +86,16 @@ class Parity:
     levels: float
     end_to_end: float
     answers: float
+    boxes: float
     tolerance: float
     batches: tuple[int, ...] = BATCHES
     num_files: int
 
     @property
     def holds(self) -> bool:
-        of_files = FileDifferences(self.probabilities, self.levels, self.end_to_end, self.answers)
+        of_files = FileDifferences(
+            self.probabilities, self.levels, self.end_to_end, self.answers, self.boxes
+        )
         return self.logits <= self.tolerance and of_files.hold(self.tolerance)
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,6 +112,7 @@ class FileDifferences:
     levels: float = 0.0
     end_to_end: float = 0.0
     answers: float = 0.0
+    boxes: float = 0.0
 
     def hold(self, tolerance: float = RTOL) -> bool:
         """Whether they may be; `tolerance` is that of the outputs."""
@@ -107,6 +120,7 @@ class FileDifferences:
             self.probabilities <= max(PROBABILITY_TOLERANCE, tolerance)
             and self.levels <= MOST_LEVELS + _ROUNDING
             and not self.answers
+            and self.boxes <= MOST_APART
         )
 
     def to_dict(self) -> dict[str, float]:
@@ -145,7 +159,7 @@ class Reference:
             for size in BATCHES
             for start in range(0, len(stack) - size + 1, size)
         ]
-        count = len(card.classes)
+        count = card.num_outputs
         return cls(
             net=net,
             card=card,
@@ -180,8 +194,16 @@ class Reference:
         worst = FileDifferences()
         for sample, predicted in zip(self.samples, self.trained, strict=True):
             found = image_engine(sample.pixels)
-            fed, shares = found[FITTED], found[PROBABILITIES]
-            outputs = outputs_of(self.net, torch.from_numpy(fed), len(self.card.classes))
+            fed = found[FITTED]
+            outputs = outputs_of(self.net, torch.from_numpy(fed), self.card.num_outputs)
+            if self.card.boxes is not None:
+                height, width = sample.pixels.shape[1:3]
+                boxes = graph_differences(
+                    found, outputs.numpy(), (width, height), self.card, self.card.boxes
+                )
+                worst = worst.worst(self._box_differences(sample.whole, fed, boxes))
+                continue
+            shares = found[PROBABILITIES]
             expected = torch_probabilities(outputs, self.card).numpy()
             one = self._differences(sample.whole, fed, shares, expected, predicted)
             other = _is_other(found, outputs.numpy(), expected, self.card)
@@ -192,10 +214,31 @@ class Reference:
         """Compare an engine, which gets the input that an exported network makes of each file."""
         worst = FileDifferences()
         for sample, *answers in zip(self.samples, self.given, self.trained, strict=True):
+            if self.card.boxes is not None:
+                worst = worst.worst(self._of_boxes(sample, engine(sample.given), *answers))
+                continue
             found = probabilities(engine(sample.given), self.card)
             one = self._differences(sample.trained, sample.given, found, *answers)
             worst = worst.worst(one)
         return worst
+
+    def _of_boxes(
+        self,
+        sample: Sample,
+        found: Batch,
+        expected: NDArray[np.float64],
+        predicted: NDArray[np.float64],
+    ) -> FileDifferences:
+        assert self.card.boxes is not None
+        boxes = output_differences(found, expected.astype(np.float32), self.card.boxes)
+        scores = [decode_arrays(one, self.card.boxes).scores for one in (found, predicted)]
+        one = self._box_differences(sample.trained, sample.given, boxes)
+        return replace(one, end_to_end=float(np.abs(scores[0] - scores[1]).max()))
+
+    def _box_differences(self, usual: Batch, fed: Batch, boxes: BoxDifferences) -> FileDifferences:
+        scale = 255 * np.array(self.card.std).reshape(-1, 1, 1)
+        levels = float((np.abs(fed - usual) * scale).max())
+        return FileDifferences(boxes.scores, levels, 0.0, float(boxes.is_other), boxes.apart)
 
     def _differences(
         self,
@@ -242,8 +285,10 @@ def measure_parity(
 
 
 def _probabilities_of(net: nn.Module, card: Card, fed: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What PyTorch answers."""
-    output = outputs_of(net, torch.from_numpy(fed), len(card.classes))
+    """What PyTorch answers; of a network that finds objects its outputs."""
+    output = outputs_of(net, torch.from_numpy(fed), card.num_outputs)
+    if card.boxes is not None:
+        return output.double().numpy()
     return torch_probabilities(output, card).numpy()
 
 

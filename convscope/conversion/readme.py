@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
+from convscope.boxes.coding import BoxCoding
+from convscope.boxes.detections import MAX_BOXES, MAX_OVERLAP, MIN_SCORE
 from convscope.card import Card
+from convscope.conversion.box_graph import SuppressionPlace
 from convscope.conversion.formats import FormatName
 from convscope.conversion.openvino_images import IMAGES_IR
 from convscope.conversion.readme_code import code_of
@@ -17,6 +20,7 @@ def readme(
     files: Collection[str],
     engines: Sequence[EngineName],
     precision: Precision = "float32",
+    suppression: SuppressionPlace = "inside",
 ) -> str:
     """Markdown: what the files are, and code for each format.
 
@@ -26,7 +30,7 @@ def readme(
     classes = ", ".join(map(visible, card.classes[:20])) + (
         ", ..." if len(card.classes) > 20 else ""
     )
-    lines = [line for each in formats for line in _files_of(each, card, files)]
+    lines = [line for each in formats for line in _files_of(each, card, files, suppression)]
     fastest = f" Fastest here: {engines[0]}." if engines else ""
     end = "" if engines else " PyTorch alone runs it: `convscope predict` and `serve` do not."
     has_images = IMAGES_IR in files
@@ -47,9 +51,17 @@ _REST = (
 )
 
 
-def _files_of(format: FormatName, card: Card, files: Collection[str]) -> list[str]:  # noqa: A002
+def _files_of(
+    format: FormatName,  # noqa: A002
+    card: Card,
+    files: Collection[str],
+    suppression: SuppressionPlace,
+) -> list[str]:
     height, width = card.input_size
     count = len(card.classes)
+    answers = f"`probabilities` (n, {count}){_answers(card)}"
+    if card.boxes is not None:
+        answers = _boxes(card.boxes, suppression)
     shape = f"float32 (n, {card.in_channels}, {height}, {width})"
     scales = ", ".join(f"{1 / (255 * std):.8g}" for std in card.std)
     shifts = ", ".join(f"{-mean / std:.8g}" for mean, std in zip(card.mean, card.std, strict=True))
@@ -58,7 +70,7 @@ def _files_of(format: FormatName, card: Card, files: Collection[str]) -> list[st
     )
     of_images = (
         "takes images of any size, uint8 (n, height, width, 3), red, green and blue, n images\n"
-        f"  of one size, and returns `probabilities` (n, {count}){_answers(card)}. Scaling and\n"
+        f"  of one size, and returns {answers}. Scaling and\n"
         "  normalization are inside."
     )
     outputs, meaning = _outputs(card)
@@ -91,6 +103,24 @@ def _files_of(format: FormatName, card: Card, files: Collection[str]) -> list[st
             return [model]
 
 
+def _boxes(coding: BoxCoding, suppression: SuppressionPlace) -> str:
+    """What the graph of images returns of a network that finds objects."""
+    edges = "left, top, right and bottom in pixels of the image"
+    if suppression == "outside":
+        count = coding.grid[0] * coding.grid[1] * coding.num_boxes
+        return (
+            f"`boxes` (n, {count}, 4), {edges}, and `scores`\n  (n, {count}, "
+            f"{coding.num_classes}), the probability of each class times the confidence.\n"
+            "  Suppression is outside: of boxes of a class that overlap, keep the best"
+        )
+    return (
+        f"`boxes` (m, 4),\n  {edges}, `scores` (m), by falling score, `labels` (m), the\n"
+        "  indices of the classes, and `image_index` (m). Non-maximum suppression is inside: of\n"
+        f"  two boxes of a class whose IoU is above {MAX_OVERLAP:g} the better one is kept, of\n"
+        f"  those with a score above {MIN_SCORE:g}, {MAX_BOXES} of a class at most"
+    )
+
+
 def _answers(card: Card) -> str:
     """What the graph of images returns beside probabilities."""
     if card.task == "multi-label":
@@ -105,6 +135,8 @@ def _answers(card: Card) -> str:
 
 def _outputs(card: Card) -> tuple[str, str]:
     """What a network returns, and a sentence on how that becomes probabilities."""
+    if card.boxes is not None:
+        return "numbers of cells", ""
     if card.output == "probabilities":
         return "probabilities", ""
     activation = "sigmoid" if card.task == "multi-label" else "softmax"

@@ -18,7 +18,7 @@ def code_of(
     """
     match format:
         case "onnx":
-            return _ONNX
+            return _ONNX if card.boxes is None else _ONNX_BOXES
         case "openvino":
             text = _OPENVINO if has_images else _OPENVINO_INPUT
             return text.replace(*_HINTS) if precision == "bf16" else text
@@ -58,6 +58,19 @@ auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
 auto images = Ort::Value::CreateTensor<uint8_t>(memory, pixels, width * height * 3, shape, 4);
 const char *in[] = {"images"}, *out[] = {"probabilities"};
 auto result = session.Run(Ort::RunOptions(), in, &images, 1, out, 1);
+```
+"""
+
+_ONNX_BOXES = """Python:
+
+```python
+import numpy as np, onnxruntime
+from PIL import Image, ImageOps
+
+session = onnxruntime.InferenceSession("images.onnx")
+image = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")
+boxes, scores, *_ = session.run(None, {"images": np.asarray(image)[None]})
+print(boxes, scores)
 ```
 """
 

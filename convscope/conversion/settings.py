@@ -7,7 +7,9 @@ from typing import get_args
 
 import torch
 
+from convscope.card import Card
 from convscope.conversion.bf16 import check_bf16
+from convscope.conversion.box_graph import SuppressionPlace, parse_suppression
 from convscope.conversion.calibration import CalibrationImages, calibration_images
 from convscope.conversion.formats import FormatName, engines_for, parse_formats
 from convscope.conversion.int8 import MAX_DROP, check_int8
@@ -32,6 +34,7 @@ class ExportSettings:
         fold_filters: whether filters that make no difference are taken out.
         batch_size: images at a time, for which engines are timed.
         threads: of the engines.
+        suppression: of boxes, see `convscope.conversion.box_graph`; None where it is not stated.
     """
 
     formats: tuple[FormatName, ...]
@@ -42,6 +45,7 @@ class ExportSettings:
     fold_filters: bool = False
     batch_size: int = 1
     threads: int = 1
+    suppression: str | None = None
 
     @classmethod
     def asked(
@@ -56,6 +60,7 @@ class ExportSettings:
         fold_filters: bool,
         batch_size: int,
         threads: int | None,
+        suppression: str | None,
     ) -> "ExportSettings":
         """Raises RequestError for what cannot be, or does not go together."""
         chosen = _precision(precision, int8=int8)
@@ -81,7 +86,29 @@ class ExportSettings:
             fold_filters=fold_filters,
             batch_size=batch_size,
             threads=threads or torch.get_num_threads(),
+            suppression=suppression,
         )
+
+    def check_boxes(self, card: Card) -> SuppressionPlace:
+        """Where boxes are suppressed.
+
+        Raises RequestError for what a network that finds objects cannot be exported to, and for
+        what is for such networks alone.
+        """
+        place = parse_suppression(self.suppression, card)
+        if card.boxes is None:
+            return place
+        if self.formats != ("onnx",):
+            raise RequestError(
+                "A network that finds objects is exported as `format=onnx`: the other formats have "
+                "no boxes yet."
+            )
+        if self.precision != "float32":
+            raise RequestError(
+                f"`precision={self.precision}` measures what it costs in accuracy of classes, and "
+                "this network finds objects. It is exported in float32."
+            )
+        return place
 
     def images(self, opened: OpenedModel) -> CalibrationImages | None:
         """Those on which a lower precision is measured; None where there is nothing to measure.

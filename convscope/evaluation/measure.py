@@ -213,7 +213,7 @@ def _of_objects(
 ) -> EvaluationOutputs:
     """What `compute_metrics` returns of boxes."""
     losses = box_losses(outputs.double(), torch.from_numpy(truth).double(), coding).numpy()
-    found = detections(outputs, coding)
+    found = detections(outputs.float().numpy(), coding)
     metrics, is_correct = measure_detections(
         found, unpadded(truth), losses, card.classes, intervals=intervals
     )

@@ -70,7 +70,7 @@ def predict_by_torch(
             outputs = compute_logits(net, fed, card.num_outputs)
             if card.boxes is not None:
                 return detections(
-                    outputs.cpu(),
+                    outputs.float().cpu().numpy(),
                     card.boxes,
                     min_score=objects.least_score,
                     max_overlap=objects.most_overlap,

@@ -5,13 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convscope.card import ResizeMode
+from convscope.card import Card, ResizeMode
 from convscope.data.images import ImageLike
 from convscope.distributed.launch import current_launch
 from convscope.errors import RequestError
 from convscope.exported.folder import ExportedModel
 from convscope.exported.of_run import export_of_run, named_export
 from convscope.predictions.answering import collect
+from convscope.predictions.loading import find_images
 from convscope.predictions.object_options import ObjectOptions
 from convscope.predictions.result import Predictions
 from convscope.synonyms import takes_synonyms
@@ -105,6 +106,7 @@ def predict(
             top=top,
             batch_size=batch_size,
             threads=threads,
+            objects=objects,
             on_progress=on_progress,
         )
     from convscope.evaluation.network_predictions import predict_by_torch  # noqa: PLC0415 -- torch
@@ -158,6 +160,7 @@ def _predict_exported(
     top: int,
     batch_size: int | None,
     threads: int | None,
+    objects: ObjectOptions,
     on_progress: "ProgressCallback",
 ) -> Predictions:
     from convscope.exported.predictions import predict_exported  # noqa: PLC0415 -- NumPy
@@ -169,17 +172,33 @@ def _predict_exported(
         top=top,
         batch_size=batch_size,
         threads=threads,
+        objects=objects,
         on_progress=on_progress,
     )
     launch = current_launch()
     if launch is None or launch.size == 1:
         answers, notes = answer()
-        return collect([answers], notes, model.card)
+        return _drawn(collect([answers], notes, model.card), images, model.card, objects)
     from convscope.distributed.joining import joined  # noqa: PLC0415 -- torch
 
     with joined() as group:
         answers, notes = answer(rank=group.rank, size=group.size)
-        return collect(group.gathered(answers, "at the predictions"), notes, model.card)
+        found = collect(group.gathered(answers, "at the predictions"), notes, model.card)
+        return found if group.rank else _drawn(found, images, model.card, objects)
+
+
+def _drawn(
+    predictions: Predictions,
+    images: ImageLike | Iterable[ImageLike],
+    card: Card,
+    objects: ObjectOptions,
+) -> Predictions:
+    """The predictions, drawn if that is asked for."""
+    if objects.draw is not None:
+        from convscope.predictions.drawing import draw_predictions  # noqa: PLC0415 -- seldom
+
+        draw_predictions(predictions, find_images(images)[0], card, objects.draw)
+    return predictions
 
 
 def _has_gpu() -> bool:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from convscope.card import refuse_objects
 from convscope.data.image_files import find_image_files
 from convscope.data.walk import iterate_images
 from convscope.errors import RequestError, shell_word
@@ -80,6 +81,7 @@ def batch_predict(
     if not all(isinstance(n, int) and n >= 1 for n in (top, batch_size or 1, threads or 1)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RequestError("`top`, `batch_size` and `threads` must be integers, at least 1.")
     model = _exported(run)
+    refuse_objects(model.card)
     names = [images] if isinstance(images, str | Path) else [*images]
     if not names:
         raise RequestError("Pass at least one image: a file, a folder or a glob pattern.")

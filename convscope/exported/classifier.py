@@ -9,6 +9,8 @@ from threading import Thread
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.boxes.detections import MAX_OVERLAP, MIN_SCORE, SHOWN, Detections
+from convscope.boxes.suppression import detections
 from convscope.card import Card
 from convscope.engines import (
     FILES,
@@ -22,7 +24,7 @@ from convscope.errors import ConvscopeError, RequestError, WorkError
 from convscope.exported.folder import ExportedModel
 from convscope.exported.golden import GOLDEN, golden_difference, tolerance
 from convscope.exported.pixels import normalize
-from convscope.exported.probabilities import probabilities
+from convscope.exported.probabilities import answers_of, probabilities
 from convscope.predictions.decided import Answers, decide
 from convscope.regular_files import check_regular
 
@@ -47,14 +49,34 @@ class Classifier:
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probabilities (n, classes) for bytes (n, height, width, channels) of the input's size,
-        as `convscope.exported.pixels.fitted_pixels` reads them.
+        as `convscope.exported.pixels.fitted_pixels` reads them; see `answers_of` for boxes.
         """
-        return probabilities(self._outputs(pixels), self.card)
+        return answers_of(self._outputs(pixels), self.card)
 
     def answers(self, pixels: NDArray[np.uint8]) -> Answers:
         """What it answers for the same, by the rules of the card."""
         outputs = self._outputs(pixels)
         return decide(outputs, probabilities(outputs, self.card), self.card)
+
+    def objects(
+        self,
+        pixels: NDArray[np.uint8],
+        *,
+        min_score: float = SHOWN,
+        max_overlap: float = MAX_OVERLAP,
+    ) -> list[Detections]:
+        """The boxes that a network finds in each image of the same; see `detections`.
+
+        Raises RequestError for a network that classifies.
+        """
+        if self.card.boxes is None:
+            raise RequestError(f"{self.model.path} classifies whole images; it finds no boxes.")
+        outputs = self._outputs(pixels)
+        return detections(outputs, self.card.boxes, min_score=min_score, max_overlap=max_overlap)
+
+    def all_objects(self, pixels: NDArray[np.uint8]) -> list[Detections]:
+        """The same with all boxes that have a score of MIN_SCORE or more."""
+        return self.objects(pixels, min_score=MIN_SCORE)
 
     def _outputs(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self.engine(normalize(pixels, self.card))

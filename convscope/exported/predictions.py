@@ -1,6 +1,7 @@
 """Predictions by an exported network, without PyTorch."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from convscope.data.images import ImageLike
 from convscope.exported.ahead import opened_ahead
@@ -8,6 +9,7 @@ from convscope.exported.classifier import open_classifier
 from convscope.exported.folder import ExportedModel
 from convscope.predictions.answering import BatchAnswers, answer_batches
 from convscope.predictions.loading import ImageBatches, find_images
+from convscope.predictions.object_options import ObjectOptions
 
 
 def predict_exported(
@@ -17,6 +19,7 @@ def predict_exported(
     top: int,
     batch_size: int | None,
     threads: int | None,
+    objects: ObjectOptions,
     rank: int = 0,
     size: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -34,7 +37,12 @@ def predict_exported(
         classifier = ahead or open_classifier(
             model, threads=threads, batch_size=min(batch_size, len(listed)), spin=False
         )
-        answers = answer_batches(
-            batches, classifier.answers, card, top=top, on_progress=on_progress
-        )
+        answer = classifier.answers
+        if card.boxes is not None:
+            answer = partial(
+                classifier.objects,
+                min_score=objects.least_score,
+                max_overlap=objects.most_overlap,
+            )
+        answers = answer_batches(batches, answer, card, top=top, on_progress=on_progress)
         return answers, notes

@@ -1,6 +1,7 @@
 """The routes of the server."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,14 +15,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from convscope.boxes.detections import SHOWN
 from convscope.data.unreadable import UnreadableImage
 from convscope.http_server.access import Refusal
 from convscope.predictions.decided import Answers, joined_answers
-from convscope.predictions.ranking import rank_classes
+from convscope.predictions.ranking import locate_objects, rank_classes
 from convscope.serving import open_inference
 from convscope.serving.bodies import NamedImage, decompress, parse_images
 from convscope.serving.models import ServedModel
 from convscope.serving.openapi import describe
+from convscope.serving.pipeline import LocatedBoxes
 from convscope.serving.service import Service
 from convscope.version import __version__
 from convscope.words.json_text import to_json
@@ -75,7 +78,7 @@ class _Endpoints:
     async def predict(self, request: Request) -> Response:
         """Classify the images of the body."""
         service, model = self._service, self._service.pipeline.model
-        top = _top_of(request, model)
+        top, min_score = _top_of(request, model), _min_score_of(request)
         read = partial(
             parse_images,
             content_type=request.headers.get("content-type", ""),
@@ -88,6 +91,10 @@ class _Endpoints:
             name = {} if image.name is None else {"name": image.name}
             if isinstance(result, UnreadableImage):
                 said.append({**name, "error": f"The image {result}."})
+            elif isinstance(result, LocatedBoxes):
+                found = result.found.above(min_score)
+                (prediction,) = locate_objects([""], [result.size], [found], model.card)
+                said.append({**name, **_without_path(prediction.to_dict())})
             else:
                 (prediction,) = rank_classes([""], result, model.card, top)
                 said.append({**name, **_without_path(prediction.to_dict())})
@@ -112,6 +119,8 @@ class _Endpoints:
     async def infer(self, request: Request) -> Response:
         """Answer a request of the Open Inference Protocol."""
         service, model = self._service, self._named(request)
+        if model.card.boxes is not None:
+            raise Refusal(400, open_inference.NO_BOXES)
         read = partial(
             open_inference.parse_infer,
             length=request.headers.get(open_inference.LENGTH_HEADER, ""),
@@ -124,6 +133,7 @@ class _Endpoints:
         for index, result in enumerate(results):
             if isinstance(result, UnreadableImage):
                 raise Refusal(400, f"Image {index} {result}.")
+            assert isinstance(result, Answers)  # boxes are refused above
             answers.append(result)
         body, headers = open_inference.render(wanted, joined_answers(answers), model)
         return Response(body, headers=headers)
@@ -205,6 +215,13 @@ def _top_of(request: Request, model: ServedModel) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 8 and int(text) > 0):
         raise Refusal(422, "`top` must be a number of classes, at least 1.")
     return int(text)
+
+
+def _min_score_of(request: Request) -> float:
+    text = request.query_params.get("min_score", str(SHOWN))
+    if re.fullmatch(r"(0(\.\d{1,15})?|1(\.0{1,15})?)", text, re.ASCII) is None:
+        raise Refusal(422, "`min_score` must be a number from 0 to 1, as 0.25.")
+    return float(text)
 
 
 def _json(

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.boxes.detections import Detections
 from convscope.predictions.decided import Answers
 
-Classify = Callable[[NDArray[np.uint8]], Sequence[Answers]]
+Answer = Answers | Detections
+Classify = Callable[[NDArray[np.uint8]], Sequence[Answers] | Sequence[Detections]]
 """Bytes (n, h, w, c) to an answer for each of n images."""
 
 
@@ -30,13 +32,15 @@ class QueuedImage:
         answer: the answer for it, or what is wrong with it.
         classify, pixels: what computes the answer, and from which bytes (h, w, c); set once it is
             decoded.
+        size: width and height as it came; set likewise.
         since: when it was decoded.
     """
 
     deadline: float
-    answer: Future[Answers] = field(default_factory=Future[Any])
+    answer: Future[Answer] = field(default_factory=Future[Any])
     classify: Classify | None = None
     pixels: NDArray[np.uint8] | None = None
+    size: tuple[int, int] = (0, 0)
     since: float = 0.0
 
     @property

@@ -17,6 +17,10 @@ from convscope.words.json_text import to_json
 
 IMAGES, PROBABILITIES, LABEL = "images", "probabilities", "label"
 IS_SURE, SET = "is_sure", "set"
+NO_BOXES = (
+    "This network finds objects, and the Open Inference Protocol has no tensors for them here. "
+    "POST the image to /predict."
+)
 LENGTH_HEADER = "inference-header-content-length"
 _INPUTS = (
     f"The input is {IMAGES}: UINT8 (n, height, width, 3), red, green and blue, of any size, or "
@@ -51,6 +55,8 @@ class InferRequest:
 def metadata(model: ServedModel) -> dict[str, Any]:
     """What a client is told about the network."""
     card = model.card
+    if card.boxes is not None:
+        raise Refusal(400, NO_BOXES)
     tensors = [{"name": PROBABILITIES, "datatype": "FP32", "shape": [-1, len(card.classes)]}]
     if card.task != "multi-label":
         tensors.append({"name": LABEL, "datatype": "BYTES", "shape": [-1]})

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from convscope.boxes.detections import SHOWN
+from convscope.predictions.objects import EDGES
 from convscope.serving.models import ServedModel
 from convscope.serving.settings import ServeSettings
 from convscope.version import __version__
@@ -25,11 +27,12 @@ _REFUSALS = {
 
 def describe(model: ServedModel, settings: ServeSettings) -> dict[str, Any]:
     """The document of OpenAPI 3.1 for a network."""
+    finds = model.card.boxes is not None
     return {
         "openapi": "3.1.0",
         "info": {"title": model.name, "version": __version__, "summary": _classes(model)},
         "paths": {
-            "/predict": {"post": _predict(settings)},
+            "/predict": {"post": _predict(settings, finds=finds)},
             **({"/explain": {"post": _explain(settings)}} if settings.explain else {}),
             "/health": {"get": _plain("Whether the server is ready.", 503)},
             "/health/live": {"get": _plain("Whether the server lives.")},
@@ -39,14 +42,14 @@ def describe(model: ServedModel, settings: ServeSettings) -> dict[str, Any]:
             "/v2": {"get": _plain("The Open Inference Protocol: the server.", 401)},
             "/v2/health/live": {"get": _plain("Whether the server lives.")},
             "/v2/health/ready": {"get": _plain("Whether the server is ready.", 503)},
-            "/v2/models/{name}": {"get": _named("Its inputs and outputs.")},
+            **({} if finds else {"/v2/models/{name}": {"get": _named("Its inputs and outputs.")}}),
             "/v2/models/{name}/ready": {"get": _named("Whether it is ready.")},
-            "/v2/models/{name}/infer": {"post": _infer()},
+            **({} if finds else {"/v2/models/{name}/infer": {"post": _infer()}}),
         },
         "components": {
             "schemas": {
                 "Error": _object({"error": _TEXT}, required=["error"]),
-                "Prediction": _prediction(),
+                "Prediction": _found_objects() if finds else _prediction(),
                 "Predictions": _object(
                     {
                         "model": _TEXT,
@@ -93,29 +96,23 @@ def _explain(settings: ServeSettings) -> dict[str, Any]:
 
 def _classes(model: ServedModel) -> str:
     classes = model.card.classes
-    return f"Classifies images: {', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}"
+    does = "Classifies images" if model.card.boxes is None else "Finds objects in images"
+    return f"{does}: {', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}"
 
 
-def _predict(settings: ServeSettings) -> dict[str, Any]:
+def _predict(settings: ServeSettings, *, finds: bool = False) -> dict[str, Any]:
     binary = {"type": "string", "format": "binary"}
     form = _object({"image": {"type": "array", "items": binary}})
     base64 = {"type": "string", "contentEncoding": "base64"}
     listed = _object({"image": base64, "images": {"type": "array", "items": base64}})
     return {
-        "summary": "Classify images.",
+        "summary": "Find objects in images." if finds else "Classify images.",
         "description": (
             f"Up to {settings.max_images} images of up to {settings.max_pixels:,} pixels, "
             f"and {settings.max_body} MB. An image that cannot be read has an `error` in its "
             "place; if none can, the status is 422."
         ),
-        "parameters": [
-            {
-                "name": "top",
-                "in": "query",
-                "description": "Classes to name for each image.",
-                "schema": {"type": "integer", "minimum": 1},
-            }
-        ],
+        "parameters": [_MIN_SCORE if finds else _TOP],
         "requestBody": {
             "required": True,
             "content": {
@@ -131,6 +128,35 @@ def _predict(settings: ServeSettings) -> dict[str, Any]:
             "422": _answer(_REFUSALS[422], _ref("Error")),
         },
     }
+
+
+_TOP = {
+    "name": "top",
+    "in": "query",
+    "description": "Classes to name for each image.",
+    "schema": {"type": "integer", "minimum": 1},
+}
+_MIN_SCORE = {
+    "name": "min_score",
+    "in": "query",
+    "description": "The least score of an object.",
+    "schema": {"type": "number", "minimum": 0, "maximum": 1, "default": SHOWN},
+}
+
+
+def _found_objects() -> dict[str, Any]:
+    score = {**_NUMBER, "description": "Probability of the class times the confidence."}
+    edges = {edge: {**_NUMBER, "description": "In pixels of the image."} for edge in EDGES}
+    found = _object({"label": _TEXT, "score": score, **edges}, ["label", "score", *EDGES])
+    return _object(
+        {
+            "name": {**_TEXT, "description": "Of the file, in a form."},
+            "width": {"type": "integer", "description": "Of the image, in pixels."},
+            "height": {"type": "integer", "description": "Of the image, in pixels."},
+            "objects": {"type": "array", "items": found, "description": "By falling score."},
+            "error": {**_TEXT, "description": "Why the image could not be read."},
+        }
+    )
 
 
 def _prediction() -> dict[str, Any]:

@@ -4,16 +4,19 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.boxes.detections import Detections
 from convscope.card import Card
+from convscope.data.decode import decode_image
+from convscope.data.depth import size_of
 from convscope.data.resize import resize_image
 from convscope.data.unreadable import UnreadableImage, limited_pixels, refuse_size
-from convscope.exported.pixels import fitted_pixels
 from convscope.http_server.access import Refusal
 from convscope.predictions.decided import Answers
 from convscope.serving.batcher import Batcher, QueuedImage, QueueFullError
@@ -24,7 +27,16 @@ from convscope.serving.settings import ServeSettings
 ImageSource = bytes | NDArray[np.uint8]
 """The content of a file, or pixels (h, w, 3): red, green and blue."""
 
-Result = Answers | UnreadableImage
+
+@dataclass(frozen=True)
+class LocatedBoxes:
+    """The boxes that were found in an image of this (width, height)."""
+
+    found: Detections
+    size: tuple[int, int]
+
+
+Result = Answers | LocatedBoxes | UnreadableImage
 
 
 class Pipeline:
@@ -63,7 +75,11 @@ class Pipeline:
         waiting = [asyncio.wrap_future(image.answer) for image in queued]
         try:
             async with asyncio.timeout(self._settings.timeout):
-                return [await _result(one) for one in waiting]
+                results = [await _result(one) for one in waiting]
+                return [
+                    LocatedBoxes(one, image.size) if isinstance(one, Detections) else one
+                    for one, image in zip(results, queued, strict=True)
+                ]
         except TimeoutError:
             raise Refusal(
                 504, f"The answer takes more than {self._settings.timeout:g} s. Try again later."
@@ -93,25 +109,29 @@ class Pipeline:
         begin = time.perf_counter()
         try:
             with limited_pixels(self._settings.max_pixels):
-                image.pixels = _pixels_of(source, model.card)
+                image.pixels, image.size = _pixels_of(source, model.card)
         except BaseException as error:  # noqa: BLE001 -- whoever waits for an answer gets it
             self._batcher.withdraw()
             if image.answer.set_running_or_notify_cancel():
                 image.answer.set_exception(error)
         else:
             self._metrics.decode_seconds.observe(time.perf_counter() - begin)
-            image.classify = model.classifier.answers
+            has_boxes = model.card.boxes is not None
+            image.classify = model.classifier.all_objects if has_boxes else model.classifier.answers
             self._batcher.put(image)
 
 
-def _pixels_of(source: ImageSource, card: Card) -> NDArray[np.uint8]:
+def _pixels_of(source: ImageSource, card: Card) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Bytes (h, w, c) of the input's size, and width and height of the image."""
     if isinstance(source, bytes):
-        return fitted_pixels(source, card)
-    refuse_size(source.shape[0] * source.shape[1])
-    return resize_image(Image.fromarray(source), card, only_pillow=True)
+        decoded = decode_image(source, card)
+    else:
+        refuse_size(source.shape[0] * source.shape[1])
+        decoded = Image.fromarray(source)
+    return resize_image(decoded, card, only_pillow=True), size_of(decoded)
 
 
-async def _result(waiting: "asyncio.Future[Any]") -> Result:
+async def _result(waiting: "asyncio.Future[Any]") -> Answers | Detections | UnreadableImage:
     try:
         return await waiting
     except UnreadableImage as error:

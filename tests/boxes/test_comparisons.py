@@ -21,9 +21,11 @@ def outputs():
 @pytest.mark.parametrize("max_overlap", [0.2, 0.5, 0.8])
 def test_it_keeps_the_boxes_that_are_predicted(outputs, max_overlap):
     for one, expected in zip(
-        outputs, detections(outputs, CODING, max_overlap=max_overlap, max_boxes=400), strict=True
+        outputs,
+        detections(outputs.numpy(), CODING, max_overlap=max_overlap, max_boxes=400),
+        strict=True,
     ):
-        found = suppression(one, CODING, max_overlap=max_overlap)
+        found = suppression(one.numpy(), CODING, max_overlap=max_overlap)
         assert len(found.kept) < len(found.candidates)
         kept = found.candidates.subset(list(found.kept))
         assert kept.cells.tolist() == expected.cells.tolist()
@@ -32,7 +34,7 @@ def test_it_keeps_the_boxes_that_are_predicted(outputs, max_overlap):
 
 
 def test_every_comparison_is_one_that_the_rule_asks_for(outputs):
-    found = suppression(outputs[0], CODING)
+    found = suppression(outputs[0].numpy(), CODING)
     boxes, labels = found.candidates.boxes.tolist(), found.candidates.labels.tolist()
     gone = set()
     expected = []

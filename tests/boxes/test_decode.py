@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from convscope.boxes.arrays import decode_arrays
 from convscope.boxes.coding import BoxCoding
 from convscope.boxes.decode import decode
 from convscope.boxes.suppression import detections
@@ -37,7 +38,7 @@ def test_a_cell_says_where_in_the_image_its_box_is():
     maps = outputs.view(coding.channels, *coding.grid)
     maps[:5, 1, 2] = torch.tensor([0.5, 0.5, 0.5, 1.0, 0.9])  # the middle of the last cell
     maps[10 + 3, 1, 2] = 1  # of the last class
-    [found] = detections(outputs, coding)
+    [found] = detections(outputs.numpy(), coding)
     assert found.labels.tolist() == [3]
     assert found.scores.tolist() == pytest.approx([0.9])
     assert found.cells.tolist() == [[1, 2, 0]]
@@ -49,7 +50,9 @@ def test_detections_are_those_of_the_slow_loops():
     torch.manual_seed(0)
     coding = CODINGS[1]
     outputs = torch.randn(4, coding.num_outputs)
-    for numbers, found in zip(outputs.double().tolist(), detections(outputs, coding), strict=True):
+    for numbers, found in zip(
+        outputs.double().tolist(), detections(outputs.numpy(), coding), strict=True
+    ):
         boxes, scores, labels = [], [], []
         for (x, y, w, h), confidence, shares in slow.decode(numbers, coding).values():
             for label, share in enumerate(shares):
@@ -81,3 +84,11 @@ def test_an_impossible_coding_is_refused(change, words):
     fields = dict(name="yolo-2016", grid=(2, 3), num_classes=4, num_boxes=2)
     with pytest.raises(RequestError, match=words):
         BoxCoding(**{**fields, **change})
+
+
+@pytest.mark.parametrize("coding", CODINGS, ids=lambda coding: coding.name)
+def test_numpy_decodes_as_torch_does(coding):
+    outputs = 3 * torch.randn(5, coding.num_outputs, generator=torch.Generator().manual_seed(1))
+    found, expected = decode_arrays(outputs.numpy(), coding), decode(outputs.double(), coding)
+    assert found.corners == pytest.approx(expected.corners.clamp(0, 1).numpy(), abs=1e-12)
+    assert found.scores == pytest.approx(expected.scores.numpy(), abs=1e-12)

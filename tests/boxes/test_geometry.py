@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from convscope.boxes.arrays import iou_arrays
 from convscope.boxes.geometry import area, centered, corners, generalized_iou, iou
 from convscope.boxes.suppression import suppress
 from tests.reference import boxes as slow
@@ -77,3 +78,10 @@ def test_no_box_is_suppressed_by_one_of_another_class_and_none_is_no_error():
     assert suppress(box, scores, np.array([0, 1])).tolist() == [0, 1]
     assert suppress(box, scores, np.array([0, 0])).tolist() == [0]
     assert suppress(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64)).tolist() == []
+
+
+def test_numpy_has_the_same_overlaps():
+    boxes = torch.rand(40, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    boxes[0, 2:] = boxes[0, :2]  # an empty one
+    found = iou_arrays(boxes.numpy()[:, None], boxes.numpy()[None])
+    assert found == pytest.approx(iou(boxes[:, None], boxes[None]).numpy(), abs=1e-15)

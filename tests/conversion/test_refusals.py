@@ -160,8 +160,9 @@ def test_the_graph_of_images_is_compared_whatever_the_engine(tmp_path, monkeypat
         pytest.skip("OpenVINO is not installed")
     original = draft.image_graph
 
-    def brighter(network, card):
-        return original(network, replace(card, mean=tuple(mean + 0.1 for mean in card.mean)))
+    def brighter(network, card, suppression):
+        changed = replace(card, mean=tuple(mean + 0.1 for mean in card.mean))
+        return original(network, changed, suppression)
 
     monkeypatch.setattr(draft, "image_graph", brighter)
     with pytest.raises(WorkError, match="of 255 in the bytes"):

@@ -59,7 +59,7 @@ def test_boxes_are_those_that_are_predicted(found):
     _, card, image, boxes = found
     assert len(boxes) > 1
     outputs = boxes.recorded.recording[boxes.recorded.recording.output].tensor
-    expected = objects_of(detections(outputs, card.boxes)[0], image.size, card)
+    expected = objects_of(detections(outputs.numpy(), card.boxes)[0], image.size, card)
     assert [(one.label, one.cell) for one in boxes] == [(e.label, e.cell) for e in expected]
     for one, other in zip(boxes, expected, strict=True):
         assert one.score == other.score

@@ -49,7 +49,7 @@ class RecordedBoxes:
         outputs = recorded.recording[recorded.recording.output].tensor
         if outputs.shape != (1, coding.num_outputs):
             return None
-        return cls(recorded, coding, suppression(outputs[0].detach().cpu(), coding))
+        return cls(recorded, coding, suppression(outputs[0].detach().float().cpu().numpy(), coding))
 
     def __len__(self) -> int:
         """Boxes that are kept."""

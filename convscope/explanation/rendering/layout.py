@@ -143,7 +143,8 @@ def _equation(total: Sum) -> str:
         products.append(parenthesized(total.bias))
     written = " + ".join(products)
     if total.divisor != 1:
-        written = f"({written}) / {number(total.divisor)}"
+        numerator = f"({written})" if len(products) > 1 else written
+        written = f"{numerator} / {number(total.divisor)}"
     return f"{written} = {number(total.exact_value)}"
 
 

@@ -1,5 +1,7 @@
 /** @typedef {{ error?: string, label?: string | null, labels?: string[], set?: string[] }} Names */
-/** @typedef {Names & { probabilities?: Record<string, number> }} Said */
+/** @typedef {{ label: string, score: number, left: number, top: number, right: number, bottom: number }} Found */
+/** @typedef {{ objects?: Found[], width?: number, height?: number }} Objects */
+/** @typedef {Names & Objects & { probabilities?: Record<string, number> }} Said */
 
 const KEPT = "convscope-token";
 
@@ -52,6 +54,11 @@ function card(file, said) {
   const facts = element("div");
   if (said.error) {
     facts.append(element("h2", said.error, "wrong"), element("p", file.name, "file"));
+  } else if (said.objects) {
+    facts.append(element("h2", count(said.objects.length)), element("p", file.name, "file"));
+    for (const found of said.objects) facts.append(row(found.label, found.score));
+    item.append(framed(image, said), facts);
+    return item;
   } else {
     const title = said.labels ? said.labels.join(", ") || "no label" : (said.label ?? "Not sure");
     facts.append(element("h2", title), element("p", file.name, "file"));
@@ -61,6 +68,27 @@ function card(file, said) {
   }
   item.append(image, facts);
   return item;
+}
+
+/** @param {number} objects */
+const count = (objects) => (objects === 1 ? "1 object" : `${objects || "No"} objects`);
+
+/**
+ * The image with its boxes over it.
+ * @param {HTMLImageElement} image @param {Said} said
+ */
+function framed(image, said) {
+  const frame = element("div", undefined, "frame");
+  frame.append(image);
+  const { width = 1, height = 1 } = said;
+  for (const { label, left, top, right, bottom } of said.objects ?? []) {
+    const box = element("span", label, "box");
+    const parts = { left: left / width, top: top / height };
+    const sizes = { width: (right - left) / width, height: (bottom - top) / height };
+    for (const [side, share] of Object.entries({ ...parts, ...sizes })) box.style.setProperty(side, `${100 * share}%`);
+    frame.append(box);
+  }
+  return frame;
 }
 
 /** @param {string} name @param {number} value */
