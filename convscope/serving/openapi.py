@@ -140,7 +140,7 @@ _MIN_SCORE = {
     "name": "min_score",
     "in": "query",
     "description": "The least score of an object.",
-    "schema": {"type": "number", "minimum": 0, "maximum": 1, "default": SHOWN},
+    "schema": {**_NUMBER, **dict(minimum=0, maximum=1), "default": SHOWN},
 }
 
 

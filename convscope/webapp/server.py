@@ -18,6 +18,7 @@ from convscope.http_server.access import check_page_token
 from convscope.http_server.guard import Guard
 from convscope.http_server.limits import LIMITS, Limits
 from convscope.version import __version__
+from convscope.webapp.api.boxes import add_boxes
 from convscope.webapp.api.changes import add_changes
 from convscope.webapp.api.compare import add_compare
 from convscope.webapp.api.computations import add_computations
@@ -115,6 +116,7 @@ def make_app(
     )
     add_error_handlers(app)
     add_inspect(app, store)
+    add_boxes(app, store)
     add_learned(app, store, subjects, computations)
     add_computations(app, computations)
     add_page_file(app, store, computations)

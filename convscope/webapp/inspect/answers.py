@@ -29,6 +29,7 @@ def network_to_dict(model: LoadedModel) -> dict[str, Any]:
         "size": model.card.input_size,
         "images": _image_list(model),
         "answer": model.answer_row,
+        "finds_boxes": model.card.boxes is not None,
         "rows": [row.to_dict() for row in model.rows],
     }
 

@@ -5,7 +5,7 @@
 import { faces, labImage, network, networks, imageAddress } from "./api.js";
 import { el, entitle, part } from "./element.js";
 import { replaceChildren } from "./focus.js";
-import { another, isLive, waysOn, whyScreen } from "./live.js";
+import { another, boxesCard, isLive, waysOn, whyScreen } from "./live.js";
 import { networkScreen, strip } from "./look.js";
 import { imagePane } from "./picture.js";
 import { replace } from "./place.js";
@@ -121,7 +121,11 @@ async function screenOf(net, image, state) {
     leave = screen.stop;
     return screen.nodes;
   }
-  if (!state.layer) return networkScreen(net, state, drawn, front);
+  if (!state.layer) {
+    const found = net.finds_boxes ? await boxesCard(net, image, state) : null;
+    const [head, ...rest] = networkScreen(net, state, drawn, front);
+    return found && head ? [head, found, ...rest] : [head, ...rest].filter((node) => node !== undefined);
+  }
   if (!state.place) return (await import("./maps.js")).mapsScreen(net, image, state);
   const screen = await import("./unit.js");
   leave = screen.stop;

@@ -3,7 +3,7 @@
  * page_file/live.js in its place, and shows what it holds without these.
  */
 
-/** @import { LabImage, Network, Position, Row, Unit, WhyAsked } from "./types.js" */
+/** @import { LabImage, Network, Position, Row, State, Unit, WhyAsked } from "./types.js" */
 /** @import { Scene } from "./ledger.js" */
 
 import { styles } from "./element.js";
@@ -17,6 +17,11 @@ export const isLive = true;
 export async function whyScreen(net, image, why) {
   const screen = await import("./why/screen.js");
   return { stop: screen.stop, nodes: await screen.whyScreen(net, image, why) };
+}
+
+/** The boxes that it finds. @param {Network} net @param {LabImage} image @param {State} state @returns {Promise<Node | null>} */
+export async function boxesCard(net, image, state) {
+  return (await import("./boxes/card.js")).boxesCard(net, image, state);
 }
 
 /** Below a unit: what if; change it; what excites it. @param {Scene} scene @returns {Promise<Node[]>} */

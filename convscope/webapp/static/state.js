@@ -5,6 +5,7 @@
  *   /look/NETWORK/IMAGE/LAYER                its maps
  *   /look/NETWORK/IMAGE/LAYER/MAP/ROW,COL    one unit
  *   /look/NETWORK/IMAGE?why=METHOD&class=N&not=N&of=OPERATION   why it answers so; METHOD may be "default"
+ *   /look/NETWORK/IMAGE?box=box1             one of the boxes that it finds
  *   ?rank=QUESTION&with=IMAGE&trail=LAYER:MAP:ROW,COL~...&open=GROUP~...
  */
 
@@ -27,6 +28,7 @@ export function read() {
     trail: list("trail").map(parsePosition),
     open: list("open"),
     why: parseWhy(asked),
+    box: asked.get("box") || "",
   };
 }
 
@@ -95,6 +97,7 @@ export function address(change) {
     s.place && s.trail.length && `trail=${s.trail.map(positionText).join("~")}`,
     s.open.length && `open=${s.open.map(code).join("~")}`,
     ...whyText(s.why),
+    s.box && `box=${code(s.box)}`,
   ].filter(Boolean);
   return `${path.join("/")}${asked.length ? `?${asked.join("&")}` : ""}`;
 }

@@ -151,6 +151,49 @@ export interface State {
   trail: Position[];
   open: string[];
   why: WhyAsked | null;
+  /** Of a network that finds objects, the box that is open: "box1". */
+  box: string;
+}
+
+/** A box that a network finds, in pixels of its input. */
+export interface FoundBox {
+  name: string;
+  class: string;
+  score: JsonNumber;
+  is_kept: boolean;
+  is_shown: boolean;
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+/** The boxes of an image, and how many more there are. */
+export interface FoundBoxes {
+  boxes: FoundBox[];
+  others: number;
+}
+
+/** One box: its numbers, and the comparisons of non-maximum suppression. */
+export interface OpenBox {
+  name: string;
+  class: string;
+  score: JsonNumber;
+  cell: [row: number, column: number, box: number];
+  steps: {
+    name: string;
+    text: string;
+    value: JsonNumber;
+    unit: { row: string; map: number; y: number; x: number } | null;
+  }[];
+  comparisons: {
+    boxes: [string, string];
+    classes: [string, string];
+    iou: number;
+    verdict: string;
+    arithmetic: string[];
+  }[];
+  max_overlap: number | null;
 }
 
 /** What is asked of the answer: a method ("" for the default), classes by index, the layer whose maps are weighed. */
@@ -201,6 +244,8 @@ export interface Network {
   images: ImageTitle[];
   /** The layer whose units are the probabilities shown, by class; "" where there is none. */
   answer: string;
+  /** Whether it finds objects and their boxes. */
+  finds_boxes: boolean;
   rows: Row[];
   byName: Map<string, Row>;
 }
