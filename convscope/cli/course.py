@@ -16,6 +16,10 @@ def course(
     *,
     output: Annotated[Path, Parameter(alias="-o")] = Path("course"),
     variants: Int = VARIANTS,
+    moodle: Path | None = None,
+    qti: Path | None = None,
+    solutions: Path | None = None,
+    students: Path | None = None,
 ) -> None:
     """Write the lessons and their exercises as a page that needs no server and no install.
 
@@ -24,9 +28,28 @@ def course(
     output
         The folder to write, new or empty; its index.html opens from disk or any web space.
     variants
-        How many variants of the exercises the page holds; a student's name or number chooses one.
+        How many variants of the exercises there are; a student's name or number chooses one.
+    moodle
+        A file for the exercises as a question bank in Moodle XML.
+    qti
+        A zip file for the exercises as items of IMS QTI 2.1, for other learning platforms.
+    solutions
+        An HTML file for the teacher, with the answers to all exercises of each variant.
+    students
+        A text file with a student's name on each line, for whom the solutions are listed.
     """
     with ActivityProgress({"Exercises": "lessons", "Lessons": "lessons"}) as progress:
-        page = save_course(output, variants=variants, on_progress=progress)
+        page = save_course(
+            output,
+            variants=variants,
+            moodle=moodle,
+            qti=qti,
+            solutions=solutions,
+            students=students or (),
+            on_progress=progress,
+        )
+    screen = Screen()
     size = page.stat().st_size / 1_000_000
-    Screen().say(f"Wrote {page}: {size:.1f} MB. It opens in a browser, without the lab.")
+    screen.say(f"Wrote {page}: {size:.1f} MB. It opens in a browser, without the lab.")
+    for file in filter(None, (moodle, qti, solutions)):
+        screen.say(f"Wrote {file}, which has the answers: not for students.")
