@@ -77,7 +77,7 @@ def bootstrap_interval(
     Each resample has as many images as there are, drawn with replacement, each with all its boxes
     and objects; the mean is over classes and `thresholds`. The interval is that of percentiles.
     """
-    n = len(matches[0].num_objects)
+    n, matches = len(matches[0].num_objects), [_sorted(one) for one in matches]
     random = np.random.default_rng(seed)
     means: list[float] = []
     for _ in range(resamples):
@@ -93,3 +93,15 @@ def bootstrap_interval(
         )
     low, high = np.nanquantile(means, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _sorted(matches: Matches) -> Matches:
+    """The same boxes by falling score, which are then sorted again at no cost."""
+    order = np.argsort(-matches.scores, kind="stable")
+    return Matches(
+        matches.images[order],
+        matches.scores[order],
+        matches.is_right[:, order],
+        matches.is_ignored[:, order],
+        matches.num_objects,
+    )

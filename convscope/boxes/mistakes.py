@@ -27,6 +27,33 @@ Hoiem's analysis.
 MISTAKES: tuple[Mistake, ...] = ("correct", "localization", "similar", "other", "background")
 _FAR, _NEAR = 0.1, 0.5
 
+_VOC = (
+    {"aeroplane", "bicycle", "boat", "bus", "car", "motorbike", "train"},
+    {"bird", "cat", "cow", "dog", "horse", "person", "sheep"},
+    {"chair", "diningtable", "sofa"},
+    {"aeroplane", "bird"},
+)
+"""Groups of Pascal VOC's classes that are similar: Hoiem et al., 2012, "Diagnosing error in object
+detectors", section 3.1: vehicles, animals with persons, furniture, and what flies."""
+
+_OTHERS_OF_VOC = {"bottle", "pottedplant", "tvmonitor"}
+
+
+def similar_groups(classes: Sequence[str]) -> list[list[int]]:
+    """Which classes are similar, by their numbers: Hoiem's groups of those of Pascal VOC.
+
+    There are none where a class is not VOC's.
+
+    >>> similar_groups(["cat", "bird", "car", "aeroplane"])
+    [[2, 3], [0, 1], [3, 1]]
+    >>> similar_groups(["cat", "glaucoma"])
+    []
+    """
+    if not {*classes} <= set().union(*_VOC, _OTHERS_OF_VOC):
+        return []
+    groups = [[classes.index(name) for name in sorted(group & {*classes})] for group in _VOC]
+    return [group for group in groups if len(group) > 1]
+
 
 def mistakes(
     found: Sequence[Detections],

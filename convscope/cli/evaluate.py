@@ -41,6 +41,7 @@ from convscope.startup import collect_again
 from convscope.words.screen import Screen, cell
 
 if TYPE_CHECKING:
+    from convscope.evaluation.box_details import BoxDetails
     from convscope.evaluation.details import Details
     from convscope.evaluation.result import EvaluationResult
 
@@ -168,7 +169,7 @@ def evaluate(
     for note in result.notes:
         screen.say(in_flags(note))
     if json:
-        found = {"details": result.details.to_dict()} if details else {}
+        found = {"details": _details(result).to_dict()} if details else {}
         found |= {"slices": result.slices.to_dict()} if slices else {}
         print_json({**result.to_dict(), "run": run, **found})
         return
@@ -224,7 +225,11 @@ def _print_result(result: "EvaluationResult", screen: Screen, *, details: bool) 
         screen.say()
         screen.print(_published(result.published_table()))
     if details:
-        _print_details(result.details, screen)
+        _print_details(_details(result), screen)
+
+
+def _details(result: "EvaluationResult") -> "Details | BoxDetails":
+    return result.box_details if result.outputs.found else result.details
 
 
 def _published(rows: Rows) -> Table:
@@ -238,18 +243,20 @@ def _published(rows: Rows) -> Table:
     return table
 
 
-def _print_details(details: "Details", screen: Screen) -> None:
+def _print_details(details: "Details | BoxDetails", screen: Screen) -> None:
+    from convscope.evaluation.box_details import BoxDetails  # noqa: PLC0415 -- NumPy
     from convscope.evaluation.detail_tables import (  # noqa: PLC0415 -- NumPy
         detail_tables,
         undefined_notes,
     )
 
-    for title, rows in detail_tables(details):
+    is_of_boxes = isinstance(details, BoxDetails)
+    for title, rows in details.tables() if is_of_boxes else detail_tables(details):
         screen.say()
         screen.say(title)
         for line in as_text(rows).splitlines():
             screen.say(line)
-    notes = undefined_notes(details)
+    notes = [] if is_of_boxes else undefined_notes(details)
     if notes:
         screen.say()
     for note in notes:

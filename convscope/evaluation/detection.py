@@ -16,7 +16,7 @@ from convscope.boxes.average_precision import (
 )
 from convscope.boxes.detections import SHOWN, Detections
 from convscope.boxes.matching import COCO_THRESHOLDS, match
-from convscope.boxes.mistakes import MISTAKES, mistakes
+from convscope.boxes.mistakes import MISTAKES, mistakes, similar_groups
 from convscope.boxes.truth import COUNTS, Objects
 from convscope.card import TaskName
 from convscope.evaluation.metrics import MetricName, shares_text, wilson_interval
@@ -142,8 +142,11 @@ class DetectionMetrics(PrintedMetrics):
         """What the best boxes are, as shares: as many boxes of each class as it has objects."""
         total = self.mistakes.sum(0)
         shares = total / max(1, total.sum())
+        has_groups = bool(similar_groups(self.classes))
         return ", ".join(
-            f"{name} {share:.1%}" for name, share in zip(MISTAKES, shares, strict=True)
+            f"{name} {share:.1%}"
+            for name, share in zip(MISTAKES, shares, strict=True)
+            if name != "similar" or has_groups
         )
 
     @property
@@ -259,7 +262,7 @@ def measure_detections(
         support=np.bincount(truth.labels[truth.states == COUNTS], minlength=count),
         shown=hits.sum(1) + wrong.sum(1),
         hits=hits.sum(1),
-        mistakes=mistakes(found, truth, count),
+        mistakes=mistakes(found, truth, count, similar=similar_groups(classes)),
         ap50_interval=bootstrap_interval(every) if intervals else None,
         ap_interval=bootstrap_interval(every, steps, resamples=200) if intervals else None,
     )

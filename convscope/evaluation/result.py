@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from convscope import synonyms
 from convscope.atomic import write_atomically
 from convscope.boxes.detections import SHOWN
-from convscope.boxes.truth import COUNTS
+from convscope.boxes.matching import match
+from convscope.boxes.truth import COUNTS, unpadded
 from convscope.data.dataset import Dataset, name_answer
 from convscope.data.loading import LoadedDataset
 from convscope.errors import RequestError, WorkError
 from convscope.evaluation.attributes import attributes_of
+from convscope.evaluation.box_details import BoxDetails
 from convscope.evaluation.details import Details
 from convscope.evaluation.detection import DetectionMetrics
 from convscope.evaluation.figures import Figure, mean, numbered, share
@@ -108,7 +110,7 @@ class EvaluationResult:
         Raises RequestError for boxes, of which there are other figures.
         """
         if self.outputs.found:
-            raise RequestError("The details are for classes of images; boxes have no such figures.")
+            raise RequestError("These are for classes; those of boxes are result.box_details.")
         outputs = self.outputs
         return Details(
             classes=self.metrics.classes,
@@ -120,6 +122,17 @@ class EvaluationResult:
             groups=self.groups,
             energies=outputs.energies,
         )
+
+    @cached_property
+    def box_details(self) -> BoxDetails:
+        """Curves, least scores and mistakes by class, of boxes. Raises RequestError for others."""
+        metrics = self.metrics
+        if not isinstance(metrics, DetectionMetrics):
+            raise RequestError("These are for boxes; those of classes are result.details.")
+        matches = match(
+            self.outputs.found, unpadded(self.labels), len(metrics.classes), thresholds=[0.5]
+        )
+        return BoxDetails(metrics.classes, tuple(matches), metrics.mistakes)
 
     @cached_property
     def mistakes(self) -> Mistakes:

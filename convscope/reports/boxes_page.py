@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.boxes.detections import SHOWN, Detections
+from convscope.evaluation.box_details import BoxDetails
 from convscope.evaluation.detection import DetectionMetrics
 from convscope.evaluation.gallery import style
 from convscope.evaluation.result import EvaluationResult
 from convscope.evaluation.tables import html_table
 from convscope.predictions.drawing import FOUND, TRUTH, Drawn, draw
+from convscope.reports.chart import figure
 from convscope.reports.content import Report
+from convscope.reports.plots import boxes_by_recall
 from convscope.reports.sections import about_section, filters_section, training_section
 from convscope.words import escape_html
 from convscope.words.html_page import html_page
@@ -29,6 +32,7 @@ def boxes_page(report: Report, metrics: DetectionMetrics) -> str:
         "Figures": html_table([["figure", "value"], *([*row] for row in metrics.headline())]),
         "Training": training_section(report),
         "Classes": html_table(metrics.class_table()),
+        "Precision and mistakes": _details(report.result.box_details),
         "Worst images": _worst(report.result),
         "First-layer filters": filters_section(report.net) if report.net else "",
     }
@@ -39,6 +43,17 @@ def boxes_page(report: Report, metrics: DetectionMetrics) -> str:
     said = escape_html(f"{metrics.describe()}: {report.result.data}.")
     header = f'<p class="headline">{said}</p>'
     return html_page(title=report.title, style=style() + own, header=header, main=body)
+
+
+def _details(details: BoxDetails) -> str:
+    """Curves, and the tables of `evaluate --details`."""
+    chart = boxes_by_recall(details)
+    few = len(details.curves) > len(chart.lines)
+    note = "<p>The classes with the least average precision are drawn.</p>" if few else ""
+    tables = "".join(
+        f"<h3>{escape_html(title)}</h3>{html_table(rows)}" for title, rows in details.tables()
+    )
+    return f'<div class="charts">{figure(chart)}</div>{note}{tables}'
 
 
 def _worst(result: EvaluationResult) -> str:

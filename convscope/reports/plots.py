@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from convscope.evaluation.box_details import BoxDetails
 from convscope.evaluation.calibration import Reliability
 from convscope.evaluation.curves import Curve
 from convscope.evaluation.details import Details
@@ -78,6 +79,14 @@ def precision_recall(details: Details) -> UnitSquare:
         for name, _, curve in _shown(details)
     ]
     return UnitSquare("Precision by recall", "Recall", "Precision", lines, diagonal=False)
+
+
+def boxes_by_recall(details: BoxDetails) -> UnitSquare:
+    """Precision by recall of boxes at IoU 0.5; of many classes those with the least AP."""
+    worst = sorted(details.curves, key=lambda name: details.ap50[name][0])[:_MOST]
+    lines = [(f"{name} {details.ap50[name][0]:.3f}", details.curves[name].points())
+             for name in worst]  # fmt: skip
+    return UnitSquare("Precision by recall, IoU 0.5", "Recall", "Precision", lines, diagonal=False)
 
 
 def reliability_chart(found: Reliability, title: str) -> UnitSquare:

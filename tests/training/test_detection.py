@@ -78,7 +78,7 @@ def test_evaluate_finds_the_same_and_has_a_row_for_each_image(trained, tmp_path)
     header, *rows = (tmp_path / "rows.csv").read_text().splitlines()
     assert header.startswith("path,objects,found,correct,num_objects,num_found,loss")
     assert len(rows) == 16
-    with pytest.raises(RequestError, match="details"):
+    with pytest.raises(RequestError, match="box_details"):
         _ = result.details
 
 
@@ -169,6 +169,21 @@ def test_predict_prints_objects_and_draws_them(trained, files, command, tmp_path
     assert "--min-score" in command(*words, "--min-score", 0.3, code=2).stderr
     wrong = command("predict", trained.run, files, "--draw", files / "boxes.json", code=2).stderr
     assert "--draw is a folder" in wrong
+
+
+def test_details_are_printed_for_people_and_programs_and_drawn_in_the_report(
+    trained, files, command
+):
+    words = ("evaluate", trained.run, files / "boxes.json", "--details")
+    told = command(*words).stdout
+    for part in ("Precision at recall, IoU 0.5", "least score", "localization  other  background"):
+        assert part in told
+    details = json.loads(command(*words, "--json").stdout)["details"]
+    expected = convscope.evaluate(trained.run, files / "boxes.json").box_details
+    assert details["ap50"].keys() == expected.ap50.keys()
+    page = (trained.run / "report.html").read_text()
+    assert "Precision by recall, IoU 0.5" in page
+    assert page.count('<g class="s') >= 6
 
 
 @pytest.mark.parametrize("option", [{"min_score": 0.5}, {"max_overlap": 0.5}, {"draw": "drawn"}])
