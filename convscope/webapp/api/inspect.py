@@ -135,14 +135,14 @@ def _is_below(index: int, side: int) -> bool:
 
 def _add_drawings(app: FastAPI, store: ModelStore) -> None:
     @app.get(_IMAGE + "/sheet.png", response_class=Png)
-    def sheet(net: Name, image: str, convolutions: str = "1,2,4,7,10") -> Response:
-        """A contact sheet: the strongest maps of some convolutions."""
+    def sheet(net: Name, image: str, convolutions: str = "") -> Response:
+        """A contact sheet: the strongest maps of up to five convolutions, or of those named."""
         model = store.model(net)
         recorded = model.image(image)
         png = contact_sheet(
             recorded.recording,
             model.rows,
             recorded.pixels,
-            convolutions=parse_integers(convolutions),
+            convolutions=parse_integers(convolutions) if convolutions else None,
         )
         return Png(png)

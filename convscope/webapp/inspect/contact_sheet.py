@@ -14,8 +14,17 @@ from convscope.features.sheets.sheet import Row, Scale, Section, Sheet, Tile
 from convscope.webapp.inspect.graph import GraphRow
 from convscope.webapp.inspect.maps import volume_of
 
-LECTURE = (1, 2, 4, 7, 10)
-"""The convolutions that the lecture shows, counted from 1."""
+_CONVOLUTIONS = 5  # of a sheet
+
+
+def over_depth(count: int) -> list[int]:
+    """All of so many convolutions, counted from 1, or five from the first to the last.
+
+    >>> over_depth(3), over_depth(13)
+    ([1, 2, 3], [1, 4, 7, 10, 13])
+    """
+    shown = min(count, _CONVOLUTIONS)
+    return [int(number) for number in np.linspace(1, count, shown).round()]
 
 
 def contact_sheet(
@@ -23,16 +32,18 @@ def contact_sheet(
     rows: Sequence[GraphRow],
     pixels: NDArray[np.uint8],
     *,
-    convolutions: Sequence[int] = LECTURE,
+    convolutions: Sequence[int] | None = None,
     maps: int = 8,
 ) -> bytes:
     """A PNG: the image, and below it the strongest maps of each of the convolutions.
 
+    Without `convolutions` they are those of `over_depth`.
     Each row of maps has one color scale, orange below zero and blue above. Convolutions that the
     network does not have are left out. Raises RequestError if it has none of them.
     """
     layers = [row for row in rows if row.op == "conv" and row.shape[1] > 1]
-    chosen = [(n, layers[n - 1]) for n in convolutions if 1 <= n <= len(layers)]
+    numbers = over_depth(len(layers)) if convolutions is None else convolutions
+    chosen = [(n, layers[n - 1]) for n in numbers if 1 <= n <= len(layers)]
     if not chosen:
         raise RequestError("This network has none of the requested convolutions.")
     image = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))

@@ -97,7 +97,7 @@ function frame(net, image, state) {
   const key = JSON.stringify([net.id, image.id, state.place, state.trail, state.layer, state.why]);
   if (key !== before.trail) replaceChildren(part("trail"), ...trailBar(net, state));
   before.trail = key;
-  toEnd(part("trail"));
+  requestAnimationFrame(() => toEnd(part("trail"))); // the one layout of this frame serves it, too
   const at = state.place ? placeName(net, state.place) : state.layer || (state.why ? whyName(net, state.why) : "");
   entitle([at, net.title, "convscope"].filter(Boolean).join(" · "));
 }
@@ -140,7 +140,7 @@ function settle(stage, net, state, drawn) {
   replaceChildren(stage, ...drawn);
   stage.removeAttribute("aria-busy");
   const screen = `${net.id}/${state.layer}/${Boolean(state.place)}/${Boolean(state.why)}`;
-  if (before.screen && before.screen !== screen) scrollTo({ top: 0 });
+  if (before.screen && before.screen !== screen) requestAnimationFrame(() => scrollTo({ top: 0 }));
   before.screen = screen;
 }
 

@@ -85,7 +85,11 @@ export function networkScreen(net, state, small, front) {
     );
   const maps = el(
     "button",
-    { class: "pill", title: "The strongest maps of convolutions 1, 2, 4, 7 and 10, as one image", onclick: save },
+    {
+      class: "pill",
+      title: "The strongest maps of up to five convolutions, from the first to the last, as one image",
+      onclick: save,
+    },
     "Save maps as PNG",
   );
   const fold = state.open.length
