@@ -130,8 +130,8 @@ function cells({ name, text, value, unit }) {
   const shown = place ? el("a", link({ place, layer: place.layer, trail: [] }), text) : text;
   return [
     el("th", { scope: "row" }, name.replaceAll("_", " ")),
-    el("td", {}, "= ", shown),
     el("td", { class: "value" }, el("data", { value: String(value) }, figureOf(value))),
+    el("td", {}, "= ", shown),
   ];
 }
 
