@@ -30,6 +30,7 @@ from rounds import machine, rotated, spread
 
 from convscope import create_model
 from convscope.data.normalize import normalize
+from convscope.device import keep_freed_memory
 from convscope.evaluation.selection import DataRequest
 from convscope.features.image_set import ImageSet, open_images
 from convscope.features.layer_pass import LayerPass
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as the command does
     print(machine())
     torch.manual_seed(0)
     net = create_model(args.model, num_classes=10).eval()

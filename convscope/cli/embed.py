@@ -29,6 +29,7 @@ from convscope.cli.options import (
     TrainedNetwork,
     Trust,
 )
+from convscope.device import keep_freed_memory
 from convscope.features.embedding.api import embed as draw_map
 from convscope.startup import collect_again
 from convscope.words.screen import Screen
@@ -91,6 +92,7 @@ def embed(
         The split of the data; by default the test split, or all images if there is none.
     """
     collect_again()
+    keep_freed_memory()
     screen = Screen(stderr=json)
     with ActivityProgress() as progress:
         result = draw_map(

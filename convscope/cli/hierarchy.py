@@ -31,6 +31,7 @@ from convscope.cli.options import (
     TrainedNetwork,
     Trust,
 )
+from convscope.device import keep_freed_memory
 from convscope.levels.api import hierarchy as find_hierarchy
 from convscope.levels.result import HierarchyResult, Level, LevelFilter
 from convscope.startup import collect_again
@@ -98,6 +99,7 @@ def hierarchy(
         The split of the data; by default the test split, or all images if there is none.
     """
     collect_again()
+    keep_freed_memory()
     screen = Screen(stderr=json)
     with ActivityProgress() as progress:
         result = find_hierarchy(

@@ -32,6 +32,7 @@ from convscope.cli.options import (
     TrainedNetwork,
     Trust,
 )
+from convscope.device import keep_freed_memory
 from convscope.features.patches.api import patches as find_patches
 from convscope.features.patches.found import PatchesResult
 from convscope.features.patches.result import LayerPatches
@@ -88,6 +89,7 @@ def patches(
         The split of the data; by default the test split, or all images if there is none.
     """
     collect_again()
+    keep_freed_memory()
     screen = Screen(stderr=json)
     with ActivityProgress() as progress:
         result = find_patches(

@@ -19,6 +19,7 @@ from convscope.cli.options import (
     TrainedNetwork,
     Trust,
 )
+from convscope.device import keep_freed_memory
 from convscope.features.probes import probes as probe_layers
 from convscope.startup import collect_again
 from convscope.words.screen import Screen, cell
@@ -54,6 +55,7 @@ def probes(
         Test images at most, evenly out of all.
     """
     collect_again()
+    keep_freed_memory()
     screen = Screen(stderr=json)
     with ActivityProgress({"Fitting classifiers": "layers"}) as progress:
         result = probe_layers(

@@ -9,7 +9,9 @@ from rich.table import Table
 from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.options import DataDir, Int, Json, OptionalInt, OwnCode, Threads, Trust
+from convscope.device import keep_freed_memory
 from convscope.errors import shell_word
+from convscope.startup import collect_again
 from convscope.words.screen import Screen, cell
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ def prune(
     """
     from convscope.pruning.api import prune as prune_run  # noqa: PLC0415 -- torch
 
+    collect_again()
+    keep_freed_memory()
     screen, told = Screen(stderr=json), set[str]()
 
     def on_progress(what: str, _done: int, total: int) -> None:

@@ -12,7 +12,9 @@ from convscope.cli.batch_progress import batch_progress
 from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.options import DataDir, Int, Json, Layers, PretrainedWeights, Published, Trust
+from convscope.device import keep_freed_memory
 from convscope.errors import RequestError, shell_word
+from convscope.startup import collect_again
 from convscope.words.screen import Screen, cell
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ def redundancy(
     from convscope.map_similarity.api import redundancy as measure  # noqa: PLC0415 -- torch
     from convscope.map_similarity.page import page  # noqa: PLC0415
 
+    collect_again()
+    keep_freed_memory()
     screen = Screen(stderr=json)
     with batch_progress(is_shown=sys.stderr.isatty()) as on_progress:
         result = measure(

@@ -9,6 +9,7 @@ from rich.table import Table
 from convscope.atomic import write_atomically
 from convscope.cli.json_output import print_json
 from convscope.cli.options import DataDir, Device, Int, Json, Threads
+from convscope.device import keep_freed_memory
 from convscope.errors import shell_word
 from convscope.startup import collect_again
 from convscope.studies.api import study as run_study
@@ -47,6 +48,7 @@ def study(
         Folder for the runs and report.html; default: runs/study-NAME-DATA.
     """
     collect_again()
+    keep_freed_memory()
     progress, screen = Screen(stderr=True), Screen(stderr=json)
     result = run_study(
         name,
