@@ -10,6 +10,8 @@ from typing import cast, get_args
 from convscope.atomic import write_atomically
 from convscope.data.source import open_source
 from convscope.errors import RequestError
+from convscope.evaluation.metrics import Metrics
+from convscope.evaluation.multi_label import AnyMetrics
 from convscope.evaluation.opening import open_trained
 from convscope.features.unit_layers import record_blank
 from convscope.runs.folder import Run, slugify
@@ -160,4 +162,12 @@ def _result(
         tuple(errors),
         tuple(training.run for training in trainings),
         tuple(shift_curves(training.run, volume) for training in trainings),
+        sum(_has_failed(training.test) for training in trainings),
     )
+
+
+def _has_failed(test: AnyMetrics) -> bool:
+    """Whether a network is no better than one that always answers with the most frequent class."""
+    if not isinstance(test, Metrics):
+        return False
+    return bool(test.interval[0] <= test.support.max() / test.num_images)

@@ -34,7 +34,8 @@ polyline.c3, svg line.c3 { stroke: var(--c3); } svg text.c3 { fill: var(--c3); }
 polyline.c4, svg line.c4 { stroke: var(--c4); } svg text.c4 { fill: var(--c4); }
 svg { width: 100%; max-width: 640px; height: auto; display: block; margin-top: 20px; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); }
-svg line { stroke: var(--bar); stroke-width: 3; }  svg circle { fill: var(--bar); } svg .grid { stroke: var(--rule); stroke-width: 1; }
+svg line { stroke: var(--bar); stroke-width: 3; }  svg circle { fill: var(--bar); } svg .seed { fill: var(--paper); stroke: var(--bar); }
+svg .grid { stroke: var(--rule); stroke-width: 1; }
 """  # noqa: E501
 
 
@@ -73,7 +74,10 @@ def _shifts(result: StudyResult) -> str:
 
 
 def _picture(result: StudyResult) -> str:
-    """Each accuracy as a point with its interval, on one axis that does not begin at 0."""
+    """Each mean accuracy as a point with its interval, and a small ring for each seed.
+
+    One axis, which does not begin at 0.
+    """
     bounds = [mean_interval(variant.accuracies) for variant in result.variants]
     low = max(0.0, min(low for low, _ in bounds) - 0.005)
     high = min(1.0, max(high for _, high in bounds) + 0.005)
@@ -95,5 +99,9 @@ def _picture(result: StudyResult) -> str:
             f'<line x1="{across(start):.1f}" x2="{across(stop):.1f}" y1="{y}" y2="{y}"/>'
             f'<circle cx="{across(fmean(variant.accuracies)):.1f}" cy="{y}" r="5"/>'
         )
-    title = "<title>Test accuracy of each network with its 95% interval</title>"
+        parts += [
+            f'<circle class="seed" cx="{across(value):.1f}" cy="{y}" r="3"/>'
+            for value in variant.accuracies
+        ]
+    title = "<title>Test accuracy: mean with its 95% interval, and a ring for each seed</title>"
     return f'<svg viewBox="0 0 640 {height}" role="img">{title}{"".join(parts)}</svg>'

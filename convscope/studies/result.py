@@ -8,12 +8,14 @@ from statistics import fmean, stdev
 from typing import Any
 
 from convscope.studies.equivariance import ShiftCurves, mean_curve
-from convscope.studies.variants import QUESTIONS, StudyName
+from convscope.studies.variants import COUNTED, QUESTIONS, StudyName
 
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """The 97.5% quantile of Student's t for 1 to 9 degrees of freedom."""
 
 MOST_SEEDS = len(_T) + 1
+_WIDE = 5  # points that an interval leaves open, from which on nothing is said to be enough
+_FALLING = 0.02  # of an error in one epoch, which is far from the end of a training
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -40,6 +42,8 @@ class VariantResult:
         errors: by epoch, the validation error, the mean over the seeds.
         runs: the run folders.
         shifts: what shifted images do to it, by seed.
+        num_failed: trainings that did not learn: no better on the test images than always the most
+            frequent class.
     """
 
     name: str
@@ -51,6 +55,7 @@ class VariantResult:
     errors: tuple[float, ...]
     runs: tuple[Path, ...]
     shifts: tuple[ShiftCurves, ...]
+    num_failed: int = 0
 
     @property
     def answers(self) -> tuple[float, ...]:
@@ -61,6 +66,11 @@ class VariantResult:
     def maps(self) -> tuple[float, ...]:
         """By the shift in pixels, how far the maps move along, the mean over the seeds."""
         return mean_curve(each.maps for each in self.shifts)
+
+    @property
+    def last_change(self) -> float:
+        """What the validation error changed by in the last epoch; 0 after a single one."""
+        return self.errors[-1] - self.errors[-2] if len(self.errors) > 1 else 0.0
 
     def epochs_to(self, error: float) -> int | None:
         """The first epoch, from 1, whose validation error is at most this; None if none is."""
@@ -73,7 +83,7 @@ class StudyResult:
 
     Attributes:
         study: its name; `data` what it was trained on; `num_test` how many images were tested.
-        variants: the networks, the baseline first.
+        variants: the networks, in the order of the study.
         path: the folder of the runs.
     """
 
@@ -88,17 +98,71 @@ class StudyResult:
         """The validation error that every network reached: the largest of their smallest."""
         return max(min(variant.errors) for variant in self.variants)
 
+    @property
+    def base(self) -> VariantResult:
+        """The network that the others are compared with: the largest where sizes are studied."""
+        return self.variants[-1 if self.study in COUNTED else 0]
+
+    def difference(self, variant: VariantResult) -> tuple[float, float]:
+        """The 95% interval of its accuracy less that of `base`, by paired seeds."""
+        pairs = zip(variant.accuracies, self.base.accuracies, strict=True)
+        return mean_interval([one - other for one, other in pairs])
+
     def verdict(self, variant: VariantResult) -> str:
-        """How a network differs from the baseline, by the paired differences over the seeds."""
-        base = self.variants[0]
-        if variant is base:
-            return "the baseline"
-        pairs = zip(variant.accuracies, base.accuracies, strict=True)
-        low, high = mean_interval([one - other for one, other in pairs])
+        """How a network differs from `base`, by the paired differences over the seeds."""
+        if variant is self.base:
+            return "the reference"
+        low, high = self.difference(variant)
         said = f"{100 * low:+.2f} to {100 * high:+.2f} points"
         if low > 0 or high < 0:
             return f"{'better' if low > 0 else 'worse'}: {said}"
         return f"not told apart: {said}"
+
+    @property
+    def answer(self) -> str:
+        """What the study says, in a sentence or two; no more than the seeds can tell."""
+        failed = "".join(
+            f" {each.num_failed} of {len(each.accuracies)} trainings of {each.name} did not learn."
+            for each in self.variants
+            if each.num_failed
+        )
+        falling = max(-each.last_change for each in self.variants)
+        if falling >= _FALLING:
+            failed += (
+                f" An error still fell by {100 * falling:.0f} points in the last epoch: a longer "
+                "training may have another answer."
+            )
+        return (self._enough() if self.study in COUNTED else self._order()) + failed
+
+    def _enough(self) -> str:
+        """The smallest network from which on none is told apart from the largest."""
+        most, found, reason = self.base.name, self.base, ""
+        for variant in reversed(self.variants[:-1]):
+            if variant.num_failed or self.difference(variant)[1] < 0:
+                how = "did not always learn" if variant.num_failed else "is worse"
+                reason = f"{variant.name} {how}"
+                break
+            found = variant
+        if found is self.base:
+            return f"{most}, the most, may not be enough: {reason}."
+        room = 100 * max(-self.difference(found)[0], 0)
+        left = f"the interval leaves room for {room:.1f} points less"
+        same = f"not told apart from {most}"
+        return (
+            f"{found.name} is enough, as far as this can tell: it is {same}, though {left}."
+            if room < _WIDE
+            else f"{found.name} is {same}, but {left}: more seeds would tell."
+        ) + (f" {reason[:1].upper()}{reason[1:]}." if reason else "")
+
+    def _order(self) -> str:
+        """Which networks are better or worse than the first, and which are not told apart."""
+        found: dict[str, list[str]] = {}
+        for variant in self.variants:
+            if variant is not self.base:
+                word = self.verdict(variant).partition(":")[0]
+                found.setdefault(word, []).append(variant.name)
+        parts = [f"{word} {', '.join(names)}" for word, names in sorted(found.items())]
+        return f"Beside {self.base.name}: {'; '.join(parts)}."
 
     @property
     def shown_shift(self) -> int:
@@ -116,7 +180,7 @@ class StudyResult:
 
     @property
     def lines(self) -> list[str]:
-        """The question, how it was measured, and what the intervals mean."""
+        """The question, the answer, how it was measured, and what the intervals mean."""
         seeds, epochs = len(self.variants[0].accuracies), len(self.variants[0].errors)
         how = (
             f"{len(self.variants)} networks, {seeds} seeds each, {epochs} "
@@ -126,7 +190,7 @@ class StudyResult:
             "Intervals are of the mean over the seeds (95%, Student's t; differences are paired by "
             "seed); they say nothing of other test images or longer trainings."
         )
-        return [QUESTIONS[self.study], how, what, self.about_shifts]
+        return [QUESTIONS[self.study], self.answer, how, what, self.about_shifts]
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as values of JSON."""
@@ -135,6 +199,8 @@ class StudyResult:
             "data": self.data,
             "num_test": self.num_test,
             "path": str(self.path),
+            "answer": self.answer,
+            "beside": self.base.name,
             "variants": [
                 {
                     "name": each.name,
@@ -143,6 +209,7 @@ class StudyResult:
                     "connections": each.connections,
                     "accuracies": list(each.accuracies),
                     "interval": list(mean_interval(each.accuracies)),
+                    "not_learned": each.num_failed,
                     "seconds": each.seconds,
                     "epochs_to_error_of_all": each.epochs_to(self.error_of_all),
                     "verdict": self.verdict(each),
@@ -158,7 +225,7 @@ class StudyResult:
         """The table: a header, and a row for each network."""
         header = (
             "network", "parameters", "connections", "multiply-adds", "accuracy", "95% interval",
-            "beside the first", f"epochs to {self.error_of_all:.1%} error", "seconds",
+            f"beside {self.base.name}", f"epochs to {self.error_of_all:.1%} error", "seconds",
             f"same answer, {self.shown_shift} px", f"maps moved, {self.shown_shift} px",
         )  # fmt: skip
         return [header, *(self._row(variant) for variant in self.variants)]

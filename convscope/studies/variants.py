@@ -15,6 +15,9 @@ QUESTIONS: dict[StudyName, str] = {
     "activation": "Does ReLU learn faster than tanh?",
 }
 
+COUNTED: tuple[StudyName, ...] = ("depth", "filters")
+"""Studies of networks from the smallest to the largest."""
+
 _FILTERS = 8  # of the first layer, where the study is not of them
 _SIZE = 5  # of its window
 
@@ -33,7 +36,7 @@ def first_volume(size: tuple[int, int]) -> tuple[int, int, int]:
 
 
 def make_variants(study: StudyName, channels: int, size: tuple[int, int]) -> list[Variant]:
-    """The networks of a study for images of a size (height, width); the first is the baseline.
+    """The networks of a study for images of a size (height, width), in the order of the table.
 
     >>> [variant.name for variant in make_variants("sharing", 1, (28, 28))]
     ['convolution', 'locally-connected', 'dense']

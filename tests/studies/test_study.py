@@ -63,24 +63,63 @@ def test_an_interval_of_seeds_is_students(count):
     assert (low, high) == pytest.approx(expected, rel=1e-4)
 
 
-def result_of(**accuracies):
+def result_of(study="pooling", failed=None, **accuracies):
     variants = tuple(
-        VariantResult(name, 10, 20, 30, values, 1.0, (0.5, 0.2 if name == "base" else 0.3), (), ())
+        VariantResult(
+            name, 10, 20, 30, values, 1.0, (0.5, 0.2 if name == "base" else 0.3), (), (),
+            num_failed=int(name == failed),
+        )
         for name, values in accuracies.items()
-    )
-    return StudyResult("depth", "digits", 100, variants, Path("out"))
+    )  # fmt: skip
+    return StudyResult(study, "digits", 100, variants, Path("out"))
 
 
 def test_a_verdict_is_by_paired_differences_and_ranks_no_noise():
     result = result_of(base=(0.90, 0.95, 0.85), same=(0.91, 0.94, 0.85), better=(0.92, 0.97, 0.872))
     base, same, better = result.variants
-    assert result.verdict(base) == "the baseline"
+    assert result.verdict(base) == "the reference"
+    assert result.answer.startswith("Beside base: better better; not told apart same. An error ")
+    assert "still fell by 30 points in the last epoch" in result.answer
     assert result.verdict(same).startswith("not told apart")
     assert result.verdict(better).startswith("better: +1.")  # though their intervals overlap
     assert mean_interval(better.accuracies)[0] < mean_interval(base.accuracies)[1]
     assert result.error_of_all == 0.3
     assert [each.epochs_to(0.3) for each in result.variants] == [2, 2, 2]
     assert base.epochs_to(0.1) is None
+
+
+LARGEST = (0.95, 0.96, 0.94)
+
+
+@pytest.mark.parametrize(
+    ("middle", "failed", "answer"),
+    [
+        ((0.952, 0.957, 0.941), None, "middle is enough, as far as this can tell: it is not told "),
+        ((0.91, 0.921, 0.90), None, "large, the most, may not be enough: middle is worse."),
+        ((0.952, 0.957, 0.941), "middle", "large, the most, may not be enough: middle did not al"),
+    ],
+)
+def test_how_many_are_enough_is_told_beside_the_largest(middle, failed, answer):
+    """A network of which a training failed has a wide interval, and is not enough for that."""
+    small = (0.1, 0.9, 0.95)
+    result = result_of("filters", failed, small=small, middle=middle, large=LARGEST)
+    assert result.base.name == "large"
+    assert result.verdict(result.variants[0]).startswith("not told apart")
+    result = result_of("filters", failed or "small", small=small, middle=middle, large=LARGEST)
+    assert result.answer.startswith(answer)
+    assert ("Small did not always learn." in result.answer) == answer.startswith("middle")
+    assert f"1 of 3 trainings of {failed or 'small'} did not learn." in result.answer
+
+
+def test_the_room_that_an_interval_leaves_is_stated():
+    result = result_of("depth", one=(0.949, 0.96, 0.942), two=LARGEST)
+    low, high = mean_interval([-0.001, 0, 0.002])
+    assert low < 0 < high
+    assert f"leaves room for {-100 * low:.1f} points less." in result.answer
+    assert result.answer.startswith("one is enough")
+    result = result_of("depth", one=(0.93, 0.98, 0.93), two=LARGEST)
+    assert result.answer.startswith("one is not told apart from two, but the interval leaves room")
+    assert "more seeds would tell." in result.answer
 
 
 def test_a_study_trains_runs_that_are_not_repeated(command, tmp_path):
@@ -95,7 +134,9 @@ def test_a_study_trains_runs_that_are_not_repeated(command, tmp_path):
     assert payload["variants"][0]["accuracies"][1] == test["top1"]
     again = command(*words)
     assert "trainings" not in again.stderr
-    assert "beside the first" in again.stdout
+    assert "beside relu" in again.stdout
+    assert payload["answer"] in again.stdout
+    assert payload["beside"] == "relu"
     report = (tmp_path / "out" / "report.html").read_text()
     assert report.count("<svg") == 3
     first = payload["variants"][0]
