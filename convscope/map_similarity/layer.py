@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,13 @@ class LayerRedundancy:
         """Maps that are dead, or of a group of which another map is kept."""
         twins = {index for group in self.groups for index in group[1:]}
         return sorted(twins | {*self.dead})
+
+    @cached_property
+    def order(self) -> list[int]:
+        """All maps for a picture of every two: twins side by side, dead ones last."""
+        grouped = [n for n in chain.from_iterable(self.groups) if n not in self.dead]
+        rest = [n for n in range(len(self)) if n not in grouped and n not in self.dead]
+        return [*grouped, *rest, *self.dead]
 
     @cached_property
     def rank(self) -> float:

@@ -3,7 +3,6 @@
 import base64
 import io
 from importlib.resources import files
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +53,7 @@ def _overview(result: Redundancy) -> str:
 
 
 def _section(layer: LayerRedundancy) -> str:
-    order = _order(layer)
+    order = layer.order
     caption = (
         "Every two maps: below the diagonal their correlation, above it their linear CKA, which "
         "also counts a pattern as the same that lies elsewhere. Twins are side by side, dead maps "
@@ -121,13 +120,6 @@ def _pairs(pairs: list[Pair]) -> str:
 def _rank(layer: LayerRedundancy) -> str:
     low, high = layer.rank_interval
     return f"{layer.rank:.1f} ({low:.1f} to {high:.1f})"
-
-
-def _order(layer: LayerRedundancy) -> list[int]:
-    """Maps with twins first, group by group; dead ones last."""
-    grouped = [n for n in chain.from_iterable(layer.groups) if n not in layer.dead]
-    rest = [n for n in range(len(layer)) if n not in grouped and n not in layer.dead]
-    return [*grouped, *rest, *layer.dead]
 
 
 def _picture(layer: LayerRedundancy, order: list[int]) -> str:

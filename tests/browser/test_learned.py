@@ -34,6 +34,16 @@ def test_levels_lead_to_parts_patches_to_units_and_units_to_patches(
     assert page.locator(".level h3").all_inner_texts()[0] == "Classes"
     at_390(page)
 
+    page.get_by_role("button", name="Fit classifiers").click()
+    page.wait_for_selector(".probes")
+    probed = page.request.get(f"{api}/learned/probes").json()["labels"][0]
+    rows = page.locator(".probes tbody tr").all_inner_texts()
+    assert [row.split()[1] for row in rows[:-2]] == [
+        f"{100 * each['accuracy']:.1f}%" for each in probed["layers"]
+    ]
+    assert page.locator(".level", has=page.get_by_text("conv2, level")).locator(".kernel").count()
+    at_390(page)
+
     part = page.locator("#level-3-3 .part").first
     said = part.get_attribute("aria-label")
     part.focus()
@@ -78,6 +88,17 @@ def test_twins_are_not_concluded_from_one_image_and_a_point_opens_its_image(
         "16",
         *(str(len(redundancy["layers"][1][k])) for k in ("dead", "groups", "redundant")),
     ]
+    page.get_by_text("How alike every two of the 16 maps are").click()
+    every = page.request.get(f"{api}/learned/similarity/conv2").json()["order"]
+    page.locator(".every-two canvas").focus()
+    page.keyboard.press("ArrowDown")
+    said = page.locator(".every-two [role=status]")
+    assert said.inner_text().startswith(f"Maps {every[1]} and {every[0]}: correlation ")
+    at_390(page)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".ledger, .maps, canvas")
+    page.wait_for_url("**/look/**")
+
     page.goto(correlated)
     page.get_by_text(f"Over {redundancy['images']} images (the test split").wait_for()
 

@@ -1,5 +1,6 @@
 """What the page shows of a trained network: planted filters are found, and patches lead back."""
 
+import base64
 import io
 import shutil
 from pathlib import Path
@@ -177,8 +178,8 @@ def test_levels_say_what_a_class_is_made_of(studied):
     assert made["bias"]["added"] == pytest.approx(bias, rel=1e-5)
 
 
-def test_twins_are_of_the_data_set_and_say_how_sure(lab):
-    client, api, _ = lab
+def test_twins_are_of_the_data_set_and_say_how_sure(lab, images):
+    client, api, model = lab
     assert finish(client, api, kind="redundancy")["state"] == "done"
     found = client.get(f"{api}/redundancy").json()
     [layer] = found["layers"]
@@ -187,6 +188,14 @@ def test_twins_are_of_the_data_set_and_say_how_sure(lab):
     [pair] = layer["pairs"]
     assert (pair["first"], pair["second"], pair["is_sure"]) == (0, 2, True)
     assert pair["correlation"] == pytest.approx(1)
+    every = client.get(f"{api}/similarity/0").json()
+    assert every["order"] == [0, 2, 3, 1]  # twins side by side, the dead one last
+    values = np.frombuffer(base64.b64decode(every["percent"]), np.int8).reshape(4, 4)
+    expected = convscope.redundancy(model.net, images[0])["0"]
+    at = np.ix_(every["order"], every["order"])
+    assert np.tril(values) == pytest.approx(100 * np.tril(expected.correlation[at]), abs=0.51)
+    assert np.triu(values, 1) == pytest.approx(100 * np.triu(expected.alignment[at], 1), abs=0.51)
+    assert client.get(f"{api}/similarity/3").status_code == 404
 
 
 def test_the_map_has_each_image_with_its_class_and_prediction(lab, images):
@@ -204,6 +213,14 @@ def test_the_map_has_each_image_with_its_class_and_prediction(lab, images):
     with torch.no_grad():
         logits = model.net(torch.from_numpy(pixels)[:, None] / 255)
     assert found["predicted"] == logits.argmax(1).tolist()
+
+
+def test_probes_need_two_splits_and_say_so(lab):
+    client, api, _ = lab
+    ended = finish(client, api, kind="probes")
+    assert ended["state"] == "failed"
+    assert "has no train split" in ended["message"]
+    assert client.get(f"{api}/probes").status_code == 404
 
 
 def test_what_does_not_fit_is_refused_in_words(lab):
@@ -263,6 +280,32 @@ def test_a_run_keeps_its_results_while_it_has_their_weights(digits_run, tmp_path
     with torch.no_grad():
         model.net.conv1.bias += 1
     assert client.get(f"{api}/patches/conv1/0").status_code == 404
+
+
+def test_a_run_shows_the_kernels_of_parts_and_what_probes_read(digits_run, tmp_path):
+    run = tmp_path / "digits"
+    shutil.copytree(digits_run, run)
+    client, model = client_of(run)
+    with client:
+        api = f"/api/networks/{model.id}/learned"
+        assert finish(client, api, kind="filters")["state"] == "done"
+        levels = client.get(f"{api}/levels").json()["levels"]
+        level = next(level for level in levels if level["layer"] == "conv2")
+        for one in level["filters"]:
+            for part in one["parts"]["strongest"]:
+                weights = model.net.conv2.weight[one["filter"], part["filter"]].detach().flatten()
+                red, _, blue = np.array(part["kernel"]["rgb"], int).reshape(-1, 3).T
+                is_clear = np.abs(weights.numpy()) > 0.1 * float(weights.abs().max())
+                assert (np.sign(blue - red) == np.sign(weights.numpy()))[is_clear].all()
+        assert finish(client, api, kind="probes")["state"] == "done"
+        probed = client.get(f"{api}/probes").json()
+    [found] = probed["labels"]
+    names = [level["layer"] for level in levels[:-1]]
+    assert [each["layer"] for each in found["layers"]] == names
+    expected = convscope.probes(run, layers=names)
+    assert [each["accuracy"] for each in found["layers"]] == [e.accuracy for e in expected.layers]
+    assert (found["layers"][0]["low"], found["layers"][0]["high"]) == expected.layers[0].interval
+    assert found["network"] == convscope.evaluate(run).top1
 
 
 def test_a_cancelled_pass_goes_on_where_it_was(images, monkeypatch):

@@ -18,7 +18,8 @@ from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.learned.embedding import map_path, sheet_path, study_map
 from convscope.webapp.learned.filters import patches_of, study_filters, study_row
 from convscope.webapp.learned.pictures import patch_strip
-from convscope.webapp.learned.redundancy import study_redundancy
+from convscope.webapp.learned.probes import study_probes
+from convscope.webapp.learned.redundancy import matrix_path, study_redundancy
 from convscope.webapp.learned.results import study_results, thumbnail
 from convscope.webapp.learned.subject import Report, Subject, Subjects
 
@@ -26,7 +27,7 @@ _API = "/api/networks/{net}/learned"
 _FRESH = {"Cache-Control": "no-store"}
 _TITLE = 80  # characters of an image's title
 
-Kind = Literal["filters", "row", "redundancy", "map", "results"]
+Kind = Literal["filters", "row", "redundancy", "probes", "map", "results"]
 
 
 class Study(BaseModel):
@@ -60,6 +61,7 @@ def add_learned(
     studies = _Studies(computations)
     _add_studies(app, subjects, studies)
     _add_filters(app, subjects)
+    _add_measures(app, subjects)
     _add_results(app, subjects)
 
     @app.post(_API + "/images")
@@ -115,6 +117,8 @@ def _work_of(subject: Subject, study: Study) -> Callable[[Report], None]:
             return partial(study_row, subject, study.row)
         case "redundancy":
             return partial(study_redundancy, subject)
+        case "probes":
+            return partial(study_probes, subject)
         case "map":
             return partial(study_map, subject, study.row, study.method)
         case "results":
@@ -201,18 +205,35 @@ def _add_filters(app: FastAPI, subjects: Subjects) -> None:
         return Png(patch_strip(subject.images, one["patches"]), headers=_FRESH)
 
 
+def _add_measures(app: FastAPI, subjects: Subjects) -> None:
+    @app.get(_API + "/redundancy")
+    def redundancy(net: Name, data: Name = "") -> JSONResponse:
+        """Twins and dead maps of each convolution, over the data set."""
+        subject = subjects.find(net, data)
+        return _saved(subject, "redundancy", "The maps were not compared yet.")
+
+    @app.get(_API + "/similarity/{layer}")
+    def similarity(net: Name, layer: Name, data: Name = "") -> JSONResponse:
+        """How alike every two maps of a layer are: correlation and CKA, in percent."""
+        subject = subjects.find(net, data)
+        content = subject.cache.read(matrix_path(subject, layer))
+        if content is None:
+            raise Missing(f"The maps of {layer} were not compared yet.")
+        return JSONResponse(content, headers=_FRESH)
+
+    @app.get(_API + "/probes")
+    def probes(net: Name, data: Name = "") -> JSONResponse:
+        """What a linear classifier reads from each level."""
+        subject = subjects.find(net, data)
+        return _saved(subject, "probes", "No classifier was fitted to the levels yet.")
+
+
 def _add_results(app: FastAPI, subjects: Subjects) -> None:
     @app.get(_API + "/levels")
     def levels(net: Name, data: Name = "") -> JSONResponse:
         """The levels of a network, the lowest first, each with its most telling filters."""
         subject = subjects.find(net, data)
         return _saved(subject, "levels", "The levels were not computed yet.")
-
-    @app.get(_API + "/redundancy")
-    def redundancy(net: Name, data: Name = "") -> JSONResponse:
-        """Twins and dead maps of each convolution, over the data set."""
-        subject = subjects.find(net, data)
-        return _saved(subject, "redundancy", "The maps were not compared yet.")
 
     @app.get(_API + "/results")
     def results(net: Name, data: Name = "") -> JSONResponse:

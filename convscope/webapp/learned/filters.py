@@ -1,6 +1,6 @@
 """The patches that excite the filters of a network most, and its levels, for the page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -194,7 +194,7 @@ def _level_filter(
         **_filter(one.found, layer, classes),
         "name": one.name if level.is_classes else str(one.number),
         "weights": None if one.weights is None else _picture(one.weights),
-        "parts": None if one.parts is None else _parts(one.parts),
+        "parts": None if one.parts is None else _parts(one.parts, one.kernels),
     }
 
 
@@ -203,13 +203,19 @@ def _picture(pixels: NDArray[np.uint8]) -> dict[str, Any]:
     return {"height": height, "width": width, "rgb": pixels.reshape(-1).tolist()}
 
 
-def _parts(parts: Parts) -> dict[str, Any]:
+def _parts(parts: Parts, kernels: Mapping[int, NDArray[np.uint8]]) -> dict[str, Any]:
     strongest = parts.strongest(SHOWN_PARTS)
     others = sum(parts.added) - sum(parts.added[k] for k in strongest)
     return {
         "value": parts.value,
         "num_patches": parts.num_patches,
-        "strongest": [dict(_amount(parts, parts.added[k], filter=k)) for k in strongest],
+        "strongest": [
+            {
+                **dict(_amount(parts, parts.added[k], filter=k)),
+                "kernel": _picture(kernels[k]) if k in kernels else None,
+            }
+            for k in strongest
+        ],
         "others": dict(_amount(parts, others, count=len(parts.added) - len(strongest))),
         "bias": dict(_amount(parts, parts.bias)),
         "rest": dict(_amount(parts, parts.rest)),

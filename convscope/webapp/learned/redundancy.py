@@ -1,7 +1,11 @@
 """Which maps of a network are twins or dead over a data set, for the page."""
 
+import base64
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from convscope.features.redundancy import DEAD
 from convscope.features.similarity import CORRELATED
@@ -15,6 +19,7 @@ IMAGES = 2000
 """Over how many images maps are compared, at most."""
 
 _PAIRS = 50  # of a layer
+_MOST = 1024  # maps of a layer of which every two are drawn
 
 
 def study_redundancy(subject: Subject, report: Report) -> None:
@@ -38,7 +43,23 @@ def study_redundancy(subject: Subject, report: Report) -> None:
         "notes": [*filter(None, [opened.note, note])],
         "layers": [_layer(layer, rows[layer.name]) for layer in layers],
     }
+    for layer in layers:
+        if 1 < len(layer) <= _MOST:
+            subject.cache.write(matrix_path(subject, layer.name), _matrix(layer))
     subject.cache.write(subject.cache.path("redundancy"), content)
+
+
+def matrix_path(subject: Subject, layer: str) -> Path:
+    """The file with the similarity of every two maps of a layer."""
+    return subject.cache.path("similarity", layer)
+
+
+def _matrix(layer: LayerRedundancy) -> dict[str, Any]:
+    """Every two maps in the order of the picture, in percent, row by row, as base64 of int8."""
+    at = np.ix_(layer.order, layer.order)
+    values = np.tril(layer.correlation[at]) + np.triu(layer.alignment[at], 1)
+    percent = np.round(100 * np.clip(values, -1, 1)).astype(np.int8)
+    return {"order": layer.order, "percent": base64.b64encode(percent.tobytes()).decode()}
 
 
 def _layer(layer: LayerRedundancy, row: GraphRow | None) -> dict[str, Any]:
@@ -48,6 +69,7 @@ def _layer(layer: LayerRedundancy, row: GraphRow | None) -> dict[str, Any]:
         "layer": layer.name,
         "row": row.name if row else "",
         "maps": len(layer),
+        "has_matrix": 1 < len(layer) <= _MOST,
         "dead": layer.dead,
         "groups": layer.groups,
         "redundant": layer.redundant,

@@ -30,12 +30,13 @@ class Subject:
     Attributes:
         model: as it is open.
         data: the name of other data than the run's own; empty for these.
+        path: of those data; None for the run's own.
     """
 
     def __init__(
         self, model: LoadedModel, data: str, path: str | None, spare: Callable[[], Path]
     ) -> None:
-        self.model, self.data = model, data
+        self.model, self.data, self.path = model, data, path
         self.images = StudiedImages(model.opened, path)
         self._spare = spare
 

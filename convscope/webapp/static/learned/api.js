@@ -2,7 +2,7 @@
 
 /** @import { Computed } from "../types.js" */
 /** @import { Results } from "../results/types.js" */
-/** @import { FilterOfLayer, ImageMap, LayerFilters, Levels, Redundancy, Status, Study } from "./types.js" */
+/** @import { FilterOfLayer, ImageMap, LayerFilters, Levels, Probes, Redundancy, Similarity, Status, Study } from "./types.js" */
 
 import { Refused, ask, post } from "../api.js";
 
@@ -49,6 +49,12 @@ export const levels = (net, data) => get(at(net, "/levels", { data }));
 
 /** @param {string} net @param {string} data @returns {Promise<Redundancy>} */
 export const redundancy = (net, data) => get(at(net, "/redundancy", { data }));
+
+/** Every two maps of a layer. @param {string} net @param {string} layer @param {string} data @returns {Promise<Similarity>} */
+export const similarity = (net, layer, data) => get(at(net, `/similarity/${code(layer)}`, { data }));
+
+/** What can be read from each level. @param {string} net @param {string} data @returns {Promise<Probes>} */
+export const probes = (net, data) => get(at(net, "/probes", { data }));
 
 /** @param {string} net @param {string} row @param {string} method @param {string} data @returns {Promise<ImageMap>} */
 export const imageMap = (net, row, method, data) => get(at(net, `/map/${code(row)}`, { method, data }));

@@ -1,10 +1,11 @@
 /** The levels of a network, the classes first: each filter with its patches, its classes, and what it is made of. */
 
-/** @import { Amount, Level, LevelFilter, Levels } from "./types.js" */
+/** @import { Drawn, Level, LevelFilter, Levels, Part } from "./types.js" */
 /** @import { Scene } from "./screen.js" */
 
 import { contextOf, el } from "../element.js";
 import * as api from "./api.js";
+import { probesCard } from "./probes.js";
 import { openPatch, paint, patchStrip } from "./strip.js";
 import { studyCard } from "./study.js";
 import { amount, imagesOf, levelText, listed, selectivityOf, short } from "./words.js";
@@ -14,7 +15,8 @@ const SMALL = 0.005; // share of a value up to which a rest is not worth a word
 const PATCHES = 6;
 
 /** @param {Scene} scene @returns {Promise<(Node | null)[]>} */
-export async function show({ net, state, status, late, redo }) {
+export async function show(scene) {
+  const { net, state, status, late, redo } = scene;
   const found = await api.known(api.levels(net.id, status.data));
   if (!found)
     return [
@@ -40,10 +42,12 @@ export async function show({ net, state, status, late, redo }) {
       { class: "lead" },
       "Read downwards: each class, and each filter, with the filters of the level below that its value is made of. A " +
         "percentage is what a lower filter adds to the value before the activation function, over all of its units, as " +
-        "a mean over its strongest patches; a minus subtracts. Press a patch to open its image at the unit, a part to " +
+        "a mean over its strongest patches; a minus subtracts. The small square beside a number is the weights for that " +
+        "filter's map, where one layer reads the other directly. Press a patch to open its image at the unit, a part to " +
         "go to that filter.",
     ),
     ...levels.reverse(),
+    found.levels.length ? await probesCard(scene) : null,
     el("p", { class: "caption" }, [`Patches of ${imagesOf(found)}.`, ...found.notes].join(" ")),
   ];
 }
@@ -91,7 +95,7 @@ function card(scene, level, one) {
     el(
       "div",
       { class: "evidence" },
-      one.weights ? weights(one, name) : null,
+      one.weights ? pixels(one.weights, "weights", `Weights of ${name}`) : null,
       patchStrip({
         net,
         data,
@@ -108,10 +112,9 @@ function card(scene, level, one) {
   );
 }
 
-/** Its weights as a picture. @param {LevelFilter} one @param {string} name */
-function weights({ weights: drawn }, name) {
-  const { height, width, rgb } = drawn ?? { height: 1, width: 1, rgb: [0, 0, 0] };
-  const canvas = el("canvas", { class: "weights", role: "img", "aria-label": `Weights of ${name}`, title: "Weights" });
+/** A picture of weights. @param {Drawn} drawn @param {string} kind @param {string} title */
+function pixels({ height, width, rgb }, kind, title) {
+  const canvas = el("canvas", { class: kind, role: "img", "aria-label": title, title });
   [canvas.width, canvas.height] = [width, height];
   const image = new ImageData(width, height);
   for (let i = 0; i < width * height; i++) image.data.set([...rgb.slice(3 * i, 3 * i + 3), 255], 4 * i);
@@ -148,7 +151,7 @@ function parts(scene, one) {
   );
 }
 
-/** @param {LevelScene} scene @param {Level} lower @param {Amount & {filter: number}} part */
+/** @param {LevelScene} scene @param {Level} lower @param {Part} part */
 function partButton({ net, data, place }, lower, part) {
   const said = amount(part);
   const shown = lower.filters.find((one) => one.filter === part.filter);
@@ -180,6 +183,7 @@ function partButton({ net, data, place }, lower, part) {
     },
     shown && count ? view : null,
     el("b", {}, String(part.filter)),
+    part.kernel ? pixels(part.kernel, "kernel", `Weights for filter ${part.filter} of ${lower.layer}`) : null,
     el("span", { class: "of-value" }, said),
   );
 }

@@ -8,6 +8,7 @@ import { count, fixed } from "../numbers.js";
 import { go, travel } from "../state.js";
 import * as api from "./api.js";
 import { unitAddress } from "./address.js";
+import { similarityPicture } from "./similarity.js";
 import { openPatch, patchStrip } from "./strip.js";
 import { studyCard } from "./study.js";
 import { NO_SCORE, redundancyText, sureText } from "./words.js";
@@ -36,7 +37,7 @@ export async function show(scene) {
         },
       ),
     ];
-  const worth = found.layers.filter((layer) => layer.groups.length || layer.dead.length);
+  const worth = found.layers.filter((layer) => layer.groups.length || layer.dead.length || layer.has_matrix);
   const sections = await Promise.all(worth.map((layer) => layerSection(scene, layer)));
   return [
     el("p", { class: "lead" }, redundancyText(found)),
@@ -101,6 +102,17 @@ async function layerSection(scene, layer) {
       : null,
     ...drawn,
     layer.num_pairs ? pairs(layer) : null,
+    layer.has_matrix ? everyTwo(scene, layer) : null,
+  );
+}
+
+/** @param {Scene} scene @param {LayerRedundancy} layer */
+function everyTwo(scene, layer) {
+  const { net, state } = scene;
+  return similarityPicture(
+    layer,
+    () => api.known(api.similarity(net.id, layer.layer, state.data)),
+    (map, pressed) => openMap(scene, layer, map, pressed),
   );
 }
 
@@ -150,20 +162,25 @@ async function groupCard(scene, layer, group, place) {
 }
 
 /**
- * A map's number; it opens the strongest unit, where that is known, else the map on the first image.
- * @param {Scene} scene @param {LayerRedundancy} layer @param {number} map
+ * Open a map at its strongest unit, where that is known, else on the first image.
+ * @param {Scene} scene @param {LayerRedundancy} layer @param {number} map @param {EventTarget} pressed
  */
-function mapButton({ net, state }, { row, layer }, map) {
-  /** @param {EventTarget} pressed */
-  const act = async (pressed) => {
-    const found = await api.known(api.filter(net.id, row, map, state.data));
-    if (found?.patches.length) return openPatch(pressed, { net: net.id, data: state.data, row }, found.patches[0]);
-    if (net.images.length) travel(unitAddress(net.id, net.images[0].id, row, [map, 0, 0]));
-    else go({ net: net.id, layer: row });
-  };
+async function openMap({ net, state }, { row }, map, pressed) {
+  const found = await api.known(api.filter(net.id, row, map, state.data));
+  if (found?.patches.length) return openPatch(pressed, { net: net.id, data: state.data, row }, found.patches[0]);
+  if (net.images.length) travel(unitAddress(net.id, net.images[0].id, row, [map, 0, 0]));
+  else go({ net: net.id, layer: row });
+}
+
+/** A map's number, which opens it. @param {Scene} scene @param {LayerRedundancy} layer @param {number} map */
+function mapButton(scene, layer, map) {
   return el(
     "button",
-    { class: "as-link", "aria-label": `Open map ${map} of ${layer}`, onclick: (event) => act(event.target) },
+    {
+      class: "as-link",
+      "aria-label": `Open map ${map} of ${layer.layer}`,
+      onclick: (event) => openMap(scene, layer, map, event.target),
+    },
     `map ${map}`,
   );
 }

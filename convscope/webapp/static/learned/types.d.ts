@@ -2,7 +2,7 @@
 
 import type { JsonNumber } from "../types.js";
 
-export type Kind = "filters" | "row" | "redundancy" | "map" | "results";
+export type Kind = "filters" | "row" | "redundancy" | "probes" | "map" | "results";
 
 /** What is to be found out. */
 export interface Study {
@@ -74,13 +74,25 @@ export interface Amount {
   share: number | null;
 }
 
+export interface Drawn {
+  height: number;
+  width: number;
+  rgb: number[];
+}
+
+/** A lower filter that a value is made of, and the weights for its map where one layer reads the other. */
+export interface Part extends Amount {
+  filter: number;
+  kernel?: Drawn | null;
+}
+
 export interface LevelFilter extends Filter {
   name: string;
-  weights: { height: number; width: number; rgb: number[] } | null;
+  weights: Drawn | null;
   parts: {
     value: number;
     num_patches: number;
-    strongest: (Amount & { filter: number })[];
+    strongest: Part[];
     others: Amount & { count: number };
     bias: Amount;
     rest: Amount;
@@ -118,6 +130,7 @@ export interface LayerRedundancy {
   layer: string;
   row: string;
   maps: number;
+  has_matrix?: boolean;
   dead: number[];
   groups: number[][];
   redundant: number[];
@@ -130,6 +143,29 @@ export interface LayerRedundancy {
 export interface Redundancy extends About {
   correlated: number;
   layers: LayerRedundancy[];
+}
+
+/** Every two maps in the order of the picture, in percent: below the diagonal correlation, above it CKA. */
+export interface Similarity {
+  order: number[];
+  /** Base64 of signed bytes, row by row. */
+  percent: string;
+}
+
+export interface LayerProbe {
+  layer: string;
+  row: string;
+  features: number;
+  accuracy: number;
+  low: number;
+  high: number;
+  train_accuracy: number;
+}
+
+/** What linear classifiers read from each level; of each label where an image may have several. */
+export interface Probes extends About {
+  num_train: number;
+  labels: { label: string; majority: number; network: number; layers: LayerProbe[] }[];
 }
 
 /** Points from 0 to 1, and a sheet of thumbnails. */
