@@ -40,7 +40,7 @@ class Activity:
         torch.maximum(self.largest, peaks.amax(0), out=self.largest)
         torch.minimum(self.smallest, lows.amin(0), out=self.smallest)
         self.active_units += active.sum(0)
-        self.active_images += (peaks > 0).sum(0)
+        self.active_images += peaks.clamp_min(0).sign().sum(0)  # sums of bool are slow
         self.sums += means.sum(0)
         self.class_sums += means.T @ has_class
         self.class_images += has_class.sum(0)

@@ -56,8 +56,9 @@ class StrongestImages:
 
     def _entering(self, peaks: Tensor) -> Tensor:
         """(n, c) bool: which peaks may be among the strongest, few more than are."""
-        is_entering, count = peaks > self._values[:, -1], self._values.shape[1]
-        if len(peaks) > count and int(is_entering.sum(0).max()) > count:
+        least, count = self._values[:, -1], self._values.shape[1]
+        is_entering = peaks > least
+        if len(peaks) > count and bool((least == -torch.inf).any()):  # the first batches
             is_entering &= peaks >= peaks.topk(count, dim=0).values[-1]
         return is_entering
 
