@@ -7,49 +7,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tomli_w
-import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from convscope.card import Card
-from convscope.data.dataset import Split
-from convscope.data.loading import LoadedDataset, load_images
 from convscope.data.source import DataLike
 from convscope.errors import RequestError
-from convscope.evaluation.batch_size import choose_feeding
-from convscope.evaluation.measure import EvaluationOutputs, compute_metrics, compute_outputs
-from convscope.evaluation.paired import PairedAccuracy
+from convscope.pruning.accuracy import accuracy, compare, read_images, validation
+from convscope.pruning.fine_tuning import tuning_settings
 from convscope.pruning.latency import time_networks
 from convscope.pruning.result import PruningResult, Size
-from convscope.pruning.rounds import Images, Wish, prune_network
+from convscope.pruning.rounds import Wish, prune_network
 from convscope.pruning.structure import Structure
 from convscope.pruning.table import base_of, is_own, table_of
 from convscope.recording.wrappers import modules_by_path
-from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 from convscope.runs.network import as_run, load_run
 from convscope.runs.own_code import HANDED_OVER, NO_CONSENT, Consent
 from convscope.synonyms import takes_synonyms
 from convscope.training.api import train
 from convscope.training.callbacks.base import Callback
-from convscope.training.config import TrainConfig
-from convscope.training.made_with import settings_in
 from convscope.words.json_text import to_json
 from convscope.zoo import Creation
-
-_NOT_AGAIN = frozenset(
-    {
-        *("model", "weights", "weights_layers", "pretrained", "freeze", "unfreeze_every"),
-        *("recipe", "engine", "simd_width", "epochs", "steps", "max_minutes", "class_names"),
-        *("warmup_epochs", "lr", "in_channels", "input_size", "mean", "std", "swa_start", "swa_lr"),
-    }
-)
-"""Settings of a run that its fine-tuning does not take over."""
-
-_LR_SHARE = 0.1  # of the run's learning rate
-_EPOCHS_SHARE = 0.3  # of its epochs
 
 
 @takes_synonyms
@@ -102,9 +81,9 @@ def prune(
     if net_is_fixed := _fixed(net, card):
         raise RequestError(f"{old.path}: {net_is_fixed}")
     opened = {**config, **({} if data is None else {"data": data})}
-    read = partial(_read, old, opened, card, data_dir=Path(data_dir) if data_dir else None)
+    read = partial(read_images, old, opened, card, data_dir=Path(data_dir) if data_dir else None)
     images = read("train", max_images)
-    held_out, validate = _validation(read, net, card, opened, max_drop)
+    held_out, validate = validation(read, net, card, opened, max_drop)
     wish = Wish(multiply_adds, similarity)
     done = prune_network(net, card, images, wish, is_good=validate, on_progress=on_progress)
     if not done.redundant + done.others:
@@ -115,10 +94,10 @@ def prune(
         )
     without_training = None
     if held_out is not None:
-        without_training = _accuracy(net, card, held_out), _accuracy(done.net, card, held_out)
+        without_training = accuracy(net, card, held_out), accuracy(done.net, card, held_out)
     table = table_of(base_of(old, source), net, done.net)
     _write_table(target, table, done.net, card, source=source)
-    settings = _settings(config, epochs=epochs, lr=lr, threads=threads, data_dir=data_dir)
+    settings = tuning_settings(config, epochs=epochs, lr=lr, threads=threads, data_dir=data_dir)
     result = train(
         opened["data"],
         out=target,
@@ -129,7 +108,7 @@ def prune(
     )
     new = as_run(result.run)
     after, _, _ = load_run(new, Consent(done.net) if is_own(source) else NO_CONSENT)
-    compared = _compare(net, after, card, read("test", None))
+    compared = compare(net, after, card, read("test", None))
     times, untimed = time_networks(net, after, card, threads=threads)
     pruned = PruningResult(
         run=new,
@@ -181,73 +160,6 @@ def _fixed(net: nn.Module, card: Card) -> str:
     return ""
 
 
-def _read(
-    run: Run,
-    config: dict[str, Any],
-    card: Card,
-    split: Split,
-    count: int | None,
-    *,
-    data_dir: Path | None,
-) -> Images:
-    """The images of a split of the run's data, at most `count` of them at equal distances."""
-    dataset, indices = open_run_data(run, config, split, data_dir)
-    if count is not None and len(indices) > count:
-        indices = indices[np.linspace(0, len(indices) - 1, count).astype(np.int64)]
-    if not len(indices):
-        raise RequestError(f"The data of {run.path} have no {split} split.")
-    some = dataset.subset(indices, "test")
-    loaded = load_images(some, card, workers=os.cpu_count() or 1)
-    return Images(loaded, loaded.dataset.indices("test"))
-
-
-def _validation(
-    read: Callable[[Split, int | None], Images],
-    net: nn.Module,
-    card: Card,
-    config: dict[str, Any],
-    max_drop: float | None,
-) -> tuple[Images | None, Callable[[nn.Module], bool]]:
-    """The validation images, and whether a network is good enough on them."""
-    has_images = bool(config.get("dataset", {}).get("val"))
-    images = read("val", None) if has_images else None
-    if max_drop is None:
-        return images, lambda net: True
-    if images is None:
-        raise RequestError(
-            "`max_drop` is measured on validation images, of which the run has none. Leave it out."
-        )
-    least = _accuracy(net, card, images) - max_drop / 100
-    return images, lambda each: _accuracy(each, card, images) >= least
-
-
-def _outputs(net: nn.Module, card: Card, images: Images) -> EvaluationOutputs:
-    loaded: LoadedDataset = images.loaded
-    device = torch.device("cpu")
-    channels_last, size = choose_feeding(net, card, device)
-    outputs = compute_outputs(
-        net,
-        loaded.batch_source,
-        images.indices,
-        card,
-        batch_size=size,
-        device=device,
-        channels_last=channels_last,
-    )
-    return compute_metrics(outputs, loaded.dataset.truth(images.indices), card)
-
-
-def _accuracy(net: nn.Module, card: Card, images: Images) -> float:
-    return float(_outputs(net, card, images).is_correct.mean())
-
-
-def _compare(before: nn.Module, after: nn.Module, card: Card, images: Images) -> PairedAccuracy:
-    right: list[NDArray[np.bool_]] = [
-        _outputs(net, card, images).is_correct for net in (before, after)
-    ]
-    return PairedAccuracy.of(*right)
-
-
 def _write_table(
     folder: Path, table: dict[str, Any], net: nn.Module, card: Card, *, source: str
 ) -> None:
@@ -263,29 +175,6 @@ def _write_table(
     if not source.startswith(HANDED_OVER):
         size = len(card.classes), card.in_channels, card.input_size
         vars(net)["creation"] = Creation(source, *size)
-
-
-def _settings(
-    config: dict[str, Any],
-    *,
-    epochs: int | None,
-    lr: float | None,
-    threads: int | None,
-    data_dir: str | Path | None,
-) -> dict[str, Any]:
-    """The settings of a run for its fine-tuning."""
-    known = settings_in(config, source="config.toml")
-    saved, usual = known.to_dict(), TrainConfig().to_dict()
-    values = {
-        name: value
-        for name, value in saved.items()
-        if name not in _NOT_AGAIN and value != usual.get(name)
-    }
-    length = max(1, round(_EPOCHS_SHARE * known.epochs)) if epochs is None else epochs
-    rate = _LR_SHARE * (known.lr or 0.05) if lr is None else lr
-    values |= {"epochs": length, "lr": rate, "warmup_epochs": 0.0}
-    values |= {} if threads is None else {"threads": threads}
-    return values | ({} if data_dir is None else {"data_dir": Path(data_dir)})
 
 
 def _size(net: nn.Module, card: Card) -> Size:

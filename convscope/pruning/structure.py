@@ -13,7 +13,8 @@ from convscope.errors import RequestError
 from convscope.forward import like_parameters
 from convscope.inference import inference_mode
 from convscope.pruning.channels import Slot
-from convscope.pruning.follow import Follower
+from convscope.pruning.follower import Follower
+from convscope.pruning.rules import rule_of
 from convscope.recording import ForwardPass, run_once
 from convscope.recording.wrappers import modules_by_path
 from convscope.summaries.counts import multiply_adds
@@ -61,7 +62,7 @@ class Structure:
         modules = modules_by_path(net)
         follower = Follower(modules, (1, *image))
         for operation in done.operations:
-            follower.follow(operation)
+            follower.follow(operation, rule_of(operation.kind))
         _pin_results(follower, done)
         slots = follower.numbers.slots()
         costs, other = _costs(done, {slot.layer for slot in slots})

@@ -149,7 +149,7 @@ LISTS = {  # what a rule needs to know of each of its kinds, and lists of other 
 OWN_RULES = (
     "lanes", "zoo", "layers",
     "foreign",  # words of Keras and ConvNetJS
-    "attribution", "pruning",  # what relevance and channels do at each kind
+    "attribution",  # what relevance does at each kind
 )  # fmt: skip
 
 
