@@ -30,9 +30,9 @@ def course(
     variants
         How many variants of the exercises there are; a student's name or number chooses one.
     moodle
-        A file for the exercises as a question bank in Moodle XML.
+        A file for the exercises of ten variants as a question bank in Moodle XML.
     qti
-        A zip file for the exercises as items of IMS QTI 2.1, for other learning platforms.
+        A zip file for the same exercises as items of IMS QTI 2.1, for other learning platforms.
     solutions
         An HTML file for the teacher, with the answers to all exercises of each variant.
     students

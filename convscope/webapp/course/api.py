@@ -5,7 +5,7 @@ from pathlib import Path
 
 from convscope.atomic import write_atomically
 from convscope.errors import RequestError
-from convscope.webapp.course.homework import VARIANTS, draw_exercises
+from convscope.webapp.course.homework import EXPORTED, VARIANTS, draw_exercises
 from convscope.webapp.course.moodle import moodle_xml
 from convscope.webapp.course.page import course_html
 from convscope.webapp.course.qti import qti_package
@@ -32,8 +32,8 @@ def save_course(
         output: a folder, new or empty; the page in it is index.html. It opens from disk in any
             browser and requests nothing.
         variants: how many variants of the exercises there are; a student's name chooses one.
-        moodle: a file for the exercises as a question bank in Moodle XML.
-        qti: a zip file for the exercises as items of IMS QTI 2.1.
+        moodle: a file for the exercises of ten variants as a question bank in Moodle XML.
+        qti: a zip file for the same exercises as items of IMS QTI 2.1.
         solutions: an HTML file for the answers to all exercises of each variant.
         students: names for whom the solutions are listed, or a text file with a name a line.
         on_progress: called with what is done, how much of it, and of how much.
@@ -58,10 +58,11 @@ def save_course(
     page = course_html(bank, say)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "index.html", page)
+    few = {lesson: of[:EXPORTED] for lesson, of in bank.items()}
     if moodle is not None:
-        write_atomically(Path(moodle).expanduser(), moodle_xml(bank))
+        write_atomically(Path(moodle).expanduser(), moodle_xml(few))
     if qti is not None:
-        write_atomically(Path(qti).expanduser(), qti_package(bank))
+        write_atomically(Path(qti).expanduser(), qti_package(few))
     if solutions is not None:
         write_atomically(Path(solutions).expanduser(), teacher_html(bank, names))
     return folder / "index.html"

@@ -14,6 +14,9 @@ LENGTH = 16
 VARIANTS = 100
 """Variants, unless another number is asked for: variant 7 has the exercises of seed 7."""
 
+EXPORTED = 10
+"""Variants in files for other platforms: as many as their limits of size allow."""
+
 Bank = dict[str, list[list[Exercise]]]
 """By lesson: of each variant, from 1, its exercises in their order."""
 
