@@ -52,8 +52,8 @@ def draw(
         image = image.resize(
             (image.width * factor, image.height * factor), Image.Resampling.NEAREST
         )
-    pen, width = ImageDraw.Draw(image), max(1, round(max(image.size) / 300))
-    font = ImageFont.load_default(max(10, max(image.size) // 36))
+    pen, width = ImageDraw.Draw(image), max(2, round(max(image.size) / 300))
+    font = ImageFont.load_default(max(13, max(image.size) // 36))
     size = np.array([*image.size, *image.size])
     for box, _, color in boxes:
         left, top, right, bottom = np.rint(box * size).tolist()
@@ -119,7 +119,7 @@ def boxes_to_draw(prediction: Prediction, classes: Sequence[str]) -> list[Drawn]
     return [
         Drawn(
             np.array(one.box) / (width, height, width, height),
-            f"{one.label} {one.score:.0%}",
+            f"{one.label} {one.score:.2f}",
             COLORS[classes.index(one.label) % len(COLORS)],
         )
         for one in reversed(prediction.objects or ())  # the best one on top

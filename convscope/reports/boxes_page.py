@@ -12,7 +12,7 @@ from convscope.evaluation.box_details import BoxDetails
 from convscope.evaluation.detection import DetectionMetrics
 from convscope.evaluation.gallery import style
 from convscope.evaluation.result import EvaluationResult
-from convscope.evaluation.tables import html_table
+from convscope.evaluation.tables import Rows, html_table
 from convscope.predictions.drawing import FOUND, TRUTH, Drawn, draw
 from convscope.reports.chart import figure
 from convscope.reports.content import Report
@@ -29,9 +29,9 @@ def boxes_page(report: Report, metrics: DetectionMetrics) -> str:
     """The page as HTML."""
     parts = {
         "What it is": about_section(report),
-        "Figures": html_table([["figure", "value"], *([*row] for row in metrics.headline())]),
+        "Figures": _table([["figure", "value"], *([*row] for row in metrics.headline())]),
         "Training": training_section(report),
-        "Classes": html_table(metrics.class_table()),
+        "Classes": _table(metrics.class_table()),
         "Precision and mistakes": _details(report.result.box_details),
         "Worst images": _worst(report.result),
         "First-layer filters": filters_section(report.net) if report.net else "",
@@ -45,13 +45,18 @@ def boxes_page(report: Report, metrics: DetectionMetrics) -> str:
     return html_page(title=report.title, style=style() + own, header=header, main=body)
 
 
+def _table(rows: Rows) -> str:
+    """A table that scrolls by itself where the page is narrow."""
+    return f'<div class="wide">{html_table(rows)}</div>'
+
+
 def _details(details: BoxDetails) -> str:
     """Curves, and the tables of `evaluate --details`."""
     chart = boxes_by_recall(details)
     few = len(details.curves) > len(chart.lines)
     note = "<p>The classes with the least average precision are drawn.</p>" if few else ""
     tables = "".join(
-        f"<h3>{escape_html(title)}</h3>{html_table(rows)}" for title, rows in details.tables()
+        f"<h3>{escape_html(title)}</h3>{_table(rows)}" for title, rows in details.tables()
     )
     return f'<div class="charts">{figure(chart)}</div>{note}{tables}'
 
@@ -80,7 +85,7 @@ def _card(result: EvaluationResult, index: int, image: NDArray[np.uint8]) -> str
     one: Detections = result.outputs.found[index]
     shown = one.above(SHOWN)
     found = [
-        Drawn(box, f"{classes[label]} {score:.0%}", FOUND)
+        Drawn(box, f"{classes[label]} {score:.2f}", FOUND)
         for box, label, score in zip(shown.boxes, shown.labels, shown.scores, strict=True)
     ]
     file = io.BytesIO()

@@ -96,19 +96,24 @@ class Report:
         return [*found, ("Mean area under ROC", details.auc[1]), ("Loss", details.loss)]
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as values of JSON."""
+        """All of it as values of JSON; of boxes without what is of classes alone."""
         result = self.result
-        slices = {"slices": result.slices.to_dict()} if self.thorough else {}
-        return {
+        told = {
             "title": self.title,
             "about": dict(self.about),
             "data": result.data,
-            "figures": {name: figure.to_dict() for name, figure in self.figures},
-            "distrust": self.doubts,
             "notes": list(result.notes),
             "training": self.metrics,
             **({"note": self.note} if self.note else {}),
             "evaluation": result.to_dict(),
+        }
+        if isinstance(result.metrics, DetectionMetrics):
+            return {**told, "details": result.box_details.to_dict()}
+        slices = {"slices": result.slices.to_dict()} if self.thorough else {}
+        return {
+            **told,
+            "figures": {name: figure.to_dict() for name, figure in self.figures},
+            "distrust": self.doubts,
             "details": result.details.to_dict(),
             "mistakes": self._mistakes(),
             **slices,

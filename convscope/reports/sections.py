@@ -110,7 +110,7 @@ def _curves(metrics: Sequence[Mapping[str, Any]], first: int, right: str) -> str
         chart("Loss", loss)
         + chart(right.capitalize(), accuracy, percent=True)
         + "".join(
-            chart(title, {"validation": values})
+            chart(title, {"validation": values}, percent=name.startswith("val_ap"))
             for name, title in OF_TASKS.items()
             if (values := column(name))
         )

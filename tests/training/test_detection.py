@@ -186,6 +186,15 @@ def test_details_are_printed_for_people_and_programs_and_drawn_in_the_report(
     assert page.count('<g class="s') >= 6
 
 
+def test_a_report_of_boxes_is_a_page_json_and_rows(trained, files, tmp_path):
+    result = convscope.evaluate(trained.run, files / "boxes.json")
+    written = convscope.report(result, tmp_path / "report")
+    assert [path.name for path in written] == ["report.html", "report.json", "images.csv"]
+    content = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert content["details"]["ap50"].keys() == result.box_details.ap50.keys()
+    assert content["evaluation"]["ap50"] == result.metrics.ap50
+
+
 @pytest.mark.parametrize("option", [{"min_score": 0.5}, {"max_overlap": 0.5}, {"draw": "drawn"}])
 def test_a_classifier_has_no_boxes(option, digits_run):
     with pytest.raises(RequestError, match=r"is for networks that find objects"):
