@@ -13,6 +13,8 @@ SCREENS = {
     "network": ("/look/{network}/{image}", "#stage svg"),
     "maps": ("/look/{network}/{image}/conv2", "#stage canvas"),
     "unit": ("/look/{network}/{image}/conv2/3/2,2", ".ledger"),
+    "what if": ("/look/{network}/{image}/conv2/3/2,2", ".what-if .slide-one"),
+    "pixel": ("/look/{network}/{image}/image/0/3,3", ".what-if .paint"),
     "why": ("/look/{network}/{image}?why=default", ".board.heat"),
     "training": ("/train", "form"),
     "lessons": ("/learn", "main a"),

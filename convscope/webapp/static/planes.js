@@ -34,8 +34,13 @@ export async function planes(net, image, row, maps, most = WHOLE) {
     const start = (all ? map : (maps ?? []).indexOf(map)) * height * width;
     return { height, width, data: data.subarray(start, start + height * width) };
   };
-  return { ...scan(data), all, of };
+  const scale = scanned.get(data) ?? scan(data);
+  scanned.set(data, scale);
+  return { ...scale, all, of };
 }
+
+/** The scales of volumes that are kept. @type {WeakMap<Float32Array, {peak: number, lowest: number, strange: number}>} */
+const scanned = new WeakMap();
 
 /** The largest finite magnitude, the lowest value, and how many are not finite. @param {ArrayLike<number>} values */
 export function scan(values) {
