@@ -17,7 +17,9 @@ SCREENS = {
     "pixel": ("/look/{network}/{image}/image/0/3,3", ".what-if .paint"),
     "why": ("/look/{network}/{image}?why=default", ".board.heat"),
     "training": ("/train", "form"),
+    "network table": ("/train?model=a+table+of+your+own", ".editable .text"),
     "lessons": ("/learn", "main a"),
+    "walk": ("/learn/volumes", ".walk"),
 }
 
 
