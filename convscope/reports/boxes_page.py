@@ -75,7 +75,7 @@ def _worst(result: EvaluationResult) -> str:
     return (
         f"<p>In {len(wrong):,} of {len(result.paths):,} images an object was missed or something "
         f"else found (score {SHOWN:g} or more); largest loss first. True boxes are green, those "
-        f'found orange.</p><div class="gallery">{cards}</div>'
+        f'found orange.</p><div class="gallery boxes">{cards}</div>'
     )
 
 
@@ -94,7 +94,7 @@ def _card(result: EvaluationResult, index: int, image: NDArray[np.uint8]) -> str
     objects = escape_html(", ".join(one.text for one in true) or "nothing")
     said = escape_html(", ".join(one.text for one in found) or "nothing")
     return (
-        f'<figure><img src="data:image/png;base64,{picture}" alt="" width="{_PICTURE}">'
+        f'<figure><img src="data:image/png;base64,{picture}" alt="">'
         f"<figcaption><b>{objects}</b> found as <b>{said}</b><br>"
         f"<small>{escape_html(result.paths[index])}</small></figcaption></figure>"
     )
