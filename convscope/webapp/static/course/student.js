@@ -56,8 +56,10 @@ export const progressOf = (lesson) => `${solved(lesson)} of ${index.exercises} s
 /** @param {string} lesson */
 export const originOf = (lesson) => ORIGINS[lesson] ?? "";
 
-/** An exercise is solved, or its solution was shown; what was shown once is not solved later. */
-/** @param {string} lesson @param {number} variant @param {number} number @param {boolean} right */
+/**
+ * An exercise is solved, or its solution was shown; what was shown once is not solved later.
+ * @param {string} lesson @param {number} variant @param {number} number @param {boolean} right
+ */
 export function record(lesson, variant, number, right) {
   const all = { ...student.done[variant] };
   const before = all[lesson]?.[number];
@@ -105,7 +107,9 @@ export function studentCard() {
       "p",
       {},
       `You have variant ${student.variant} of ${index.variants}: `,
-      student.name ? "the same for this name on every computer." : "drawn for this browser; a name gives its own.",
+      student.name
+        ? "the same for this name on every computer."
+        : "at random; with a name, the same on every computer.",
       " ",
       el("b", {}, `${total} of ${several(index.lessons.length * index.exercises, "exercise")} solved.`),
     ),
