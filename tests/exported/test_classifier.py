@@ -106,7 +106,7 @@ def test_another_version_of_the_engine_must_give_the_answers_of_then(exported, m
     change(exported, made_with={"onnxruntime": "1.0.0"})
     open_classifier(exported)  # it does
     monkeypatch.setattr(
-        classifier_module, "probabilities", lambda output, card: np.full((3, 3), 1 / 3)
+        classifier_module, "answers_of", lambda output, card: np.full((3, 3), 1 / 3)
     )
     with pytest.raises(WorkError, match=r"answers otherwise than onnxruntime 1.0.0, in which"):
         open_classifier(exported)
