@@ -56,7 +56,7 @@ def test_lenet5_shows_its_counts_and_works_the_chosen_row_out(learn: Show) -> No
     page.wait_for_selector("h3:has-text('conv3, worked out')")
     text = page.inner_text(".formulas")
     assert "120·(5·5·16 + 1) = 48,120" in text
-    page.get_by_label(re.compile("^volume fc1,")).press("Enter")
+    page.get_by_role("button", name=re.compile("^fc1")).first.press("Enter")
     page.wait_for_selector("h3:has-text('fc1, worked out')")
     page.get_by_label("Network of 1998").click()
     page.wait_for_selector("h3:has-text('F6, worked out')")

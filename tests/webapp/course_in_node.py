@@ -65,11 +65,14 @@ def run_all(folder: Path, calls: Sequence[tuple[str, str, Any, bool]]) -> list[A
     return json.loads(done.stdout)
 
 
-def difference(expected: Any, found: Any, place: str = "") -> str | None:
-    """The first place where two answers differ by more than rounding; None if there is none."""
+def difference(expected: Any, found: Any, place: str = "", size: float = 1) -> str | None:
+    """The first place where two answers differ by more than rounding; None if there is none.
+
+    `size` is the largest number of the list that they are in: sums of large ones round more.
+    """
     is_number = isinstance(expected, int | float) and isinstance(found, int | float)
     if is_number and not isinstance(expected, bool):
-        limit = 1e-9 * max(1, abs(expected), abs(found))
+        limit = 1e-9 * max(size, abs(expected), abs(found))
         return None if abs(expected - found) <= limit else f"{place}: {expected} {found}"
     if isinstance(expected, dict) and isinstance(found, dict):
         if expected.keys() != found.keys():
@@ -79,6 +82,9 @@ def difference(expected: Any, found: Any, place: str = "") -> str | None:
         if len(expected) != len(found):
             return f"{place}: {len(expected)} values, {len(found)}"
         parts = ((i, *pair) for i, pair in enumerate(zip(expected, found, strict=True)))
+        size = max([size, *(abs(one) for one in expected if isinstance(one, int | float))])
     else:
         return None if expected == found else f"{place}: {expected!r} {found!r}"
-    return next(filter(None, (difference(a, b, f"{place}/{key}") for key, a, b in parts)), None)
+    return next(
+        filter(None, (difference(a, b, f"{place}/{key}", size) for key, a, b in parts)), None
+    )

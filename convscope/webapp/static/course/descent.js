@@ -80,11 +80,12 @@ class Descent {
   batch(step) {
     const { batch, seed } = this.task;
     if (batch >= 100) return [...Array(100).keys()];
-    const pieces = Math.ceil(100 / batch);
+    const full = Math.ceil(100 / batch);
+    const pieces = 100 % batch === 1 && batch > 1 ? full - 1 : full; // a single patch joins the batch before
     const epoch = Math.floor(step / pieces);
     if (this.order.epoch !== epoch) this.order = { epoch, indices: new Generator([seed, epoch]).permutation(100) };
     const at = step % pieces;
-    return this.order.indices.slice(at * batch, (at + 1) * batch);
+    return this.order.indices.slice(at * batch, at === pieces - 1 ? 100 : (at + 1) * batch);
   }
 }
 
