@@ -100,7 +100,8 @@ def test_twins_are_not_concluded_from_one_image_and_a_point_opens_its_image(
     page.wait_for_url("**/look/**")
 
     page.goto(correlated)
-    page.get_by_text(f"Over {redundancy['images']} images (the test split").wait_for()
+    over = f"Over {redundancy['images']} images (the test split of digits), not this one image"
+    page.get_by_text(over).wait_for()
 
     page.goto(f"/learned/{network}/map")
     page.get_by_role("button", name="Draw the map").click()
