@@ -114,8 +114,16 @@ def test_a_dense_layer_says_how_many_inputs_it_was_learned_for():
     image = store.add(model, "dark", np.full((8, 8, 1), 9, np.uint8))
     found = what_if(model, image, Supposition(settings=[Setting("1", "stride", 1)]), None)
     assert found["failure"] == "3 was learned for 18 inputs and gets 50."
-    assert settings_of(model, model.row("1")) == ["kernel", "stride", "padding", "dilation"]
-    assert settings_of(model, model.row("3")) == []
+    assert [*settings_of(model, model.row("1"))] == ["kernel", "stride", "padding", "dilation"]
+    assert settings_of(model, model.row("3")) == {}
+
+
+def test_settings_are_shown_as_the_layer_has_them():
+    store = ModelStore()
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, stride=1, dilation=2, padding="same"), nn.Flatten())
+    model = store.open(net, input_size=8)
+    store.add(model, "dark", np.full((8, 8, 1), 9, np.uint8))
+    assert settings_of(model, model.row("0")) == {"stride": 1, "dilation": 2}
 
 
 @pytest.mark.parametrize(

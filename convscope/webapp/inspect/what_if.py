@@ -78,12 +78,20 @@ class Supposition:
     settings: Sequence[Setting] = ()
 
 
-def settings_of(model: LoadedModel, row: GraphRow) -> list[SettingName]:
-    """What can be set of a row's layer; a filter keeps its size, for which it was learned."""
+def settings_of(model: LoadedModel, row: GraphRow) -> dict[SettingName, int]:
+    """What can be set of a row's layer, as it is along the rows; a filter keeps its size, for which
+    it was learned.
+    """
     layer = dict(model.net.named_modules()).get(row.name)
     if isinstance(layer, nn.Conv2d) and layer.padding_mode != "zeros":
-        return []
-    return [name for kind, names in _SETTINGS.items() if isinstance(layer, kind) for name in names]
+        return {}
+    names = [name for kind, each in _SETTINGS.items() if isinstance(layer, kind) for name in each]
+    values = {name: getattr(layer, _ATTRIBUTES[name]) for name in names}
+    return {
+        name: value[0] if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if not isinstance(value, str)  # padding="same"
+    }
 
 
 def what_if(

@@ -4,7 +4,7 @@
 
 import { picture } from "../color.js";
 import { el } from "../element.js";
-import { fixed, several, volume } from "../numbers.js";
+import { decimalsFor, fixed, several, volume } from "../numbers.js";
 import { number } from "../planes.js";
 import { go } from "../state.js";
 import { answerList, verdictOf } from "../why/effects.js";
@@ -56,5 +56,7 @@ function follower(net, { row: name, map, is_vector: vector, before, after, ...re
 function amount(net, name, { changed, largest, shape, was }) {
   if (changed === null) return `${volume(shape)}, was ${volume(was)}`;
   const [c, h, w] = net.byName.get(name)?.shape ?? [0, 0, 0];
-  return `${changed.toLocaleString("en")} of ${several(c * h * w, "value")} change, by up to ${fixed(number(largest), 3)}`;
+  const most = number(largest);
+  const amount = most && Math.abs(most) < 1e-6 ? "less than 0.000001" : `up to ${fixed(most, decimalsFor([most]))}`;
+  return `${changed.toLocaleString("en")} of ${several(c * h * w, "value")} change, by ${amount}`;
 }

@@ -8,19 +8,12 @@ const MOST = 64;
 /** @type {Record<string, string>} */
 const WORDS = { kernel: "window" };
 
-/** @param {Scene} scene @param {string[]} names  of what can be set @returns {HTMLElement | null} */
-export function settingsPart(scene, names) {
-  const { row } = scene;
+/** @param {Scene} scene @param {Record<string, number>} settings  what can be set, as it is @returns {HTMLElement | null} */
+export function settingsPart(scene, settings) {
+  const names = Object.keys(settings);
   if (!names.length) return null;
-  /** @type {Record<string, number>} */
-  const own = {
-    kernel: row.kernel?.[0] ?? 1,
-    stride: row.stride?.[0] ?? 1,
-    padding: Number(row.padding?.[0]) || 0,
-    dilation: 1,
-  };
-  const title = row.op === "conv" ? "The stride" : "The window";
-  return el("div", {}, el("h4", {}, title), ...names.map((name) => field(scene, name, own[name])));
+  const title = scene.row.op === "conv" ? "A stride" : "A window";
+  return el("div", {}, el("h4", {}, title), ...names.map((name) => field(scene, name, settings[name])));
 }
 
 /** @param {Scene} scene @param {string} name @param {number} own */

@@ -37,7 +37,7 @@ const ACTIONS = [
 /**
  * What can be changed of a layer: the name of its filters, its settings, the module that ends in it; why its changes
  * cannot be tried over a data set.
- * @typedef {{filter: string, settings: string[], module: string, no_data: string}} Possible
+ * @typedef {{filter: string, settings: Record<string, number>, module: string, no_data: string}} Possible
  */
 
 /** @param {Network} net @param {LabImage} image */
