@@ -46,7 +46,7 @@ def runs(lab: Any, digits_run: Path) -> None:
             ("/", "#stage table a"),
             ("/", "#bar select"),
             ("/look/digits/IMAGE/conv2?rank=importance", "#stage .pill[aria-pressed=true]"),
-            ("/look/digits/IMAGE/conv2/3/4,5", "#stage .board"),
+            ("/look/digits/IMAGE/conv2/3/4,5", "#stage .side .board"),
             ("/look/digits/IMAGE/conv2/3/4,5", "#stage .follow"),
             ("/compare?runs=left~right", "select[aria-label='Add a run']"),
             ("/learn/convolution", "[aria-label='Filter size more']"),

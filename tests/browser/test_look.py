@@ -161,7 +161,7 @@ def test_the_bytes_around_a_pixel_are_those_of_the_file(lab: Any, digits: Show) 
 def test_a_click_and_the_arrow_keys_move_the_unit(lab: Any, digits: Show) -> None:
     page = digits("conv2/5/2,4")
     map_ = lab.digits.values()["tanh2"][5]
-    page.locator(".board").focus()
+    page.locator(".side .board").focus()
     for key, y, x in (("ArrowDown", 3, 4), ("ArrowRight", 3, 5), (".", 3, 6), (",", 3, 5)):
         page.keyboard.press(key)
         wait_until_at(page, f"/conv2/5/{y},{x}")
@@ -170,7 +170,7 @@ def test_a_click_and_the_arrow_keys_move_the_unit(lab: Any, digits: Show) -> Non
             arg=f"conv2[5,{y},{x}]",
         )
         assert heading(page) == pytest.approx(float(map_[y, x]), abs=1e-5)
-    box = page.locator(".board").bounding_box()
+    box = page.locator(".side .board").bounding_box()
     page.mouse.click(box["x"] + 0.95 * box["width"], box["y"] + 0.05 * box["height"])
     wait_until_at(page, "/conv2/5/0,9")
 
@@ -178,12 +178,12 @@ def test_a_click_and_the_arrow_keys_move_the_unit(lab: Any, digits: Show) -> Non
 def test_the_filter_slides_over_the_map_and_fills_it(digits: Show) -> None:
     page = digits("pool2/3/4,4")
     clear = """() => {
-        const map = document.querySelector(".board canvas");
+        const map = document.querySelector(".side .board canvas");
         const points = map.getContext("2d").getImageData(0, 0, map.width, map.height).data;
         return points.filter((_, k) => k % 4 === 3 && points[k] === 0).length;
     }"""
     assert page.evaluate(clear) == 0
-    page.locator(".board").focus()
+    page.locator(".side .board").focus()
     page.keyboard.press(" ")
     wait_until_at(page, "/pool2/3/1,0")
     page.wait_for_function(
@@ -318,7 +318,7 @@ def results(odd_network: Any) -> dict[str, Tensor]:
             ("norm", (3, 4, 4), r"scale"),
             ("narrow", (3, 4, 4), r"8 × 1×1 = 8 products"),
             ("add", (3, 4, 4), r"The sum of 2 values"),
-            ("sigmoid", (1, 4, 4), r"sigmoid"),
+            ("sigmoid", (1, 4, 4), r"1 ÷ \(1 \+ e\^−add\[1,4,4\]\)"),
             ("mul", (3, 4, 4), r"The product of two values"),
             ("cat", (5, 3, 3), r"A copy of norm\[1,3,3\]: nothing is computed"),
             ("mean", (3, 2, 2), r"The mean of 4 values of cat: their sum ÷ 4"),
@@ -326,7 +326,11 @@ def results(odd_network: Any) -> dict[str, Tensor]:
             ("last", (1, 1, 1), r"20 × 3×3 = 180 products"),
             ("cumsum", (2, 1, 1), r"^3 values: the positive ones add up to"),
             ("answer", (3, 0, 0), r"For class 3. 3 products"),
-            ("softmax", (3, 0, 0), r"For class 3. softmax"),
+            (
+                "softmax",
+                (3, 0, 0),
+                r"For class 3\. e\^answer\[3\] divided by the sum of e\^answer\[k\]",
+            ),
         ],
     ),
 )
