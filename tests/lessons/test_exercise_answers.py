@@ -64,6 +64,8 @@ RIGHT = [
     (number(Fraction(1, 3)), "0.333"),
     (number(Fraction(1, 3)), "33.3%"),
     (number(Fraction(2, 3)), "0.667"),
+    *((number(Fraction(2, 3)), text) for text in ("0.6666", "0.66666666", "66.66%")),
+    (number(Fraction(-2, 3)), "-0.6666"),
     (number(Fraction(5)), "5.0"),
     (choice("Filter 2"), "filter 2"),
     (choice("Filter 2"), "b"),
@@ -79,6 +81,7 @@ WRONG = [
         for text in ("0.26", "1/5", "24%", "0.025", "2.5", "25", ".2500001")
     ),
     *((number(Fraction(1, 3)), text) for text in ("0.332", "0.334", "0.3334", "33.4%", "0.3332")),
+    *((number(Fraction(2, 3)), text) for text in ("0.666", "0.66", "0.6665", "-0.6666", "0.6668")),
     *((size_of(28, 24), text) for text in ("24x28", "28x28")),
     (choice("Filter 2"), "Filter 1"),
     (choice("Filter 2"), "a"),
@@ -104,6 +107,7 @@ UNREAD = [
         (number(Fraction(1, 4)), text)
         for text in ("", "a quarter", "1/0", "1/4 1/4", "1/2/2", "..", "-")
     ),
+    *((integer(5), text) for text in ("5x5", "5 by 5", "5x5x3")),
     (size_of(28, 24), "28"),
     (choice("Filter 2"), "Filter 9"),
     (choice("Filter 2"), "2"),

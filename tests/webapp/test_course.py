@@ -87,6 +87,7 @@ def test_what_python_refuses_is_refused_in_the_same_words(modules):
 @needs_node
 def test_a_student_has_the_same_variant_in_python_and_in_the_page(modules):
     names = ["Ada Lovelace", " ada  LOVELACE", "7", "0", "101", "Zoë", "李雷", "🦉", ""]
+    names += ["Jörg Groß", "STRAẞE", "İpek", "ΣΟΦΟΣ", "١٧", "１７", "0" * 70 + "5"]
     calls = [
         ("convscope.webapp.course.variants", "variant_of", [name, 100], False) for name in names
     ]

@@ -9,6 +9,7 @@ from convscope.lessons.exercises.answer import Answer
 _LONGEST = 200  # characters
 _POWER = 30  # of ten
 _DIGITS = 3  # significant digits of a rounded answer, at least
+_CUT_DIGITS = 4  # of one whose further digits were left out: a calculator's 0.66666666
 _MINUS = str.maketrans(dict.fromkeys("−–—‒‐‑﹣－", "-") | {"⁄": "/", "∕": "/", "÷": "/"})
 _BLANKS = re.compile(r"[\s\u00a0\u2000-\u200b\u202f\u2060\ufeff]+")
 _PARTS = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅛": "1/8"}
@@ -88,7 +89,7 @@ def _read_choice(text: str, choices: tuple[str, ...]) -> Answer:
 def _read_number(text: str, right: Answer) -> Answer:
     if _SHORT.search(text):
         raise UnreadableError(f"Write the number in full. {_expected(right)}")
-    found = numbers(text, decimal_comma=right.kind == "number")
+    found = numbers(_TIMES.sub(" × ", text), decimal_comma=right.kind == "number")
     if len(found) != 1:
         raise UnreadableError(_expected(right))
     if right.kind == "whole" and found[0].value.denominator != 1:
@@ -99,9 +100,10 @@ def _read_number(text: str, right: Answer) -> Answer:
 
 
 def _is_rounded(reading: Reading, right: Answer) -> bool:
-    """Whether the decimal is the correct number, rounded to the digits that it has.
+    """Whether the decimal is the correct number, rounded to the digits that it has, or cut there.
 
-    It needs at least three significant digits: -99.6 is accepted for -1195/12, -100 is not.
+    It needs at least three significant digits: -99.6 is accepted for -1195/12, -100 is not. From
+    four digits on, the rest may be cut: 0.6666 is accepted for 2/3, 0.666 is not.
     """
     if reading.unit is None or not isinstance(right.value, Fraction):
         return False
@@ -109,7 +111,9 @@ def _is_rounded(reading: Reading, right: Answer) -> bool:
     if digits < _DIGITS:
         return False
     unit = Fraction(10) ** (_exponent(right.value) - digits + 1)
-    return abs(reading.value - right.value) * 2 <= unit
+    missing = abs(right.value) - abs(reading.value)
+    is_cut = digits >= _CUT_DIGITS and 0 < missing < unit and reading.value * right.value > 0
+    return is_cut or abs(reading.value - right.value) * 2 <= unit
 
 
 def _exponent(value: Fraction) -> int:
