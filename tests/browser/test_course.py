@@ -127,6 +127,10 @@ def test_a_name_chooses_the_variant_and_progress_stays(page: Any, address: str) 
     page.get_by_text("A result to hand in").click()
     result = page.get_by_label("Result to hand in").input_value()
     assert result == f"Ada Lovelace, variant {variant}: stride 1/16"
+    page.get_by_label("Your name or number").fill(str(variant % VARIANTS + 1))
+    page.get_by_role("button", name="Use this name").click()
+    page.get_by_text("0 of 192 exercises solved").wait_for()
+    page.get_by_text(f"Also solved in this browser: 1 of variant {variant}.").wait_for()
 
 
 def test_a_wrong_answer_is_explained_and_a_shown_solution_is_not_solved(

@@ -149,8 +149,10 @@ def test_the_sheet_has_the_answers_of_each_student(bank):
     for name in ("Ada & co", "Bob <b>"):
         variant = variant_of(name, 2)
         assert f"{name}: variant {variant}" in text
-        for item in bank["padding"][variant - 1]:
+        for item in [*bank["padding"][variant - 1], *bank["convolution"][variant - 1]]:
             assert item.task.answer.text in text
+            for grid in item.task.grids:
+                assert grid.title in text
     assert "<b>: variant" not in page
 
 
@@ -170,6 +172,12 @@ def test_files_with_answers_lie_outside_the_students_folder(monkeypatch, tmp_pat
         save_course(out)
     with pytest.raises(RequestError, match="outside"):
         save_course(tmp_path / "new", qti=tmp_path / "new" / "q.zip")
+    with pytest.raises(RequestError, match="`moodle` and `qti` are both"):
+        save_course(tmp_path / "new", moodle=tmp_path / "a", qti=out / ".." / "a")
+    with pytest.raises(RequestError, match="outside"):
+        save_course(tmp_path / "new", qti=tmp_path / "new")
+    with pytest.raises(RequestError, match=r"no folder .*none"):
+        save_course(tmp_path / "new", qti=tmp_path / "none" / "q.zip")
     with pytest.raises(RequestError, match=r"solutions\.html exists"):
         save_course(tmp_path / "new", solutions=solutions)
     with pytest.raises(RequestError, match="`solutions`"):

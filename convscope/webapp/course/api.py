@@ -38,8 +38,8 @@ def save_course(
         students: names for whom the solutions are listed, or a text file with a name a line.
         on_progress: called with what is done, how much of it, and of how much.
 
-    Returns the page. Raises RequestError for a folder that has files, for a file of solutions that
-    exists or would lie in the folder, and for a number of variants out of range.
+    Returns the page. Raises RequestError for a folder that has files, for a file with answers that
+    exists, would lie in the folder or has no folder, and for a number of variants out of range.
     """
     if not 1 <= variants <= MOST_VARIANTS:
         raise RequestError(
@@ -48,8 +48,10 @@ def save_course(
     folder = Path(output).expanduser()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RequestError(f"{folder} exists. Choose another name, or remove it first.")
+    secrets: dict[Path, str] = {}
     for name, file in (("moodle", moodle), ("qti", qti), ("solutions", solutions)):
-        _check_secret(name, file, folder)
+        if file is not None:
+            _check_secret(name, Path(file).expanduser(), folder, secrets)
     names = _read_names(students)
     if names and solutions is None:
         raise RequestError("`students` is for the list of solutions; name its file by `solutions`.")
@@ -68,18 +70,24 @@ def save_course(
     return folder / "index.html"
 
 
-def _check_secret(name: str, file: str | Path | None, folder: Path) -> None:
-    """A file with answers does not lie where students read, and replaces nothing."""
-    if file is None:
-        return
-    path = Path(file).expanduser()
+def _check_secret(name: str, path: Path, folder: Path, others: dict[Path, str]) -> None:
+    """A file with answers does not lie where students read, and replaces nothing.
+
+    `others` are the files of this call so far, with the argument of each; this one joins them.
+    """
     if path.exists():
         raise RequestError(f"{path} exists. Choose another name for `{name}`, or remove it first.")
-    if folder.resolve() in path.resolve().parents:
+    place = path.resolve()
+    if place == folder.resolve() or folder.resolve() in place.parents:
         raise RequestError(
             f"{path} has the answers, and lies in {folder}, which is for students. Choose a place "
             f"outside of it for `{name}`."
         )
+    if not path.parent.is_dir():
+        raise RequestError(f"`{name}`: there is no folder {path.parent}. Create it first.")
+    if other := others.get(place):
+        raise RequestError(f"`{other}` and `{name}` are both {path}. Give each a file of its own.")
+    others[place] = name
 
 
 def _read_names(students: str | Path | Sequence[str]) -> list[str]:

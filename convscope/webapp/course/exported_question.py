@@ -26,12 +26,16 @@ def name_of(item: Exercise) -> str:
 
 
 def question_html(task: Task) -> str:
+    """The question with its matrices and its table, and an example of how to answer."""
+    form = task.answer.form.partition(" or ")[0]
+    return statement_html(task) + (f"<p>For example: {escape_html(form)}</p>" if form else "")
+
+
+def statement_html(task: Task) -> str:
     """The question with its matrices and its table."""
     grids = (f"<p>{escape_html(grid.title)}</p>{_table(grid.rows)}" for grid in task.grids)
     table = _table(task.table.rows, task.table.head) if task.table else ""
-    form = task.answer.form.partition(" or ")[0]
-    example = f"<p>For example: {escape_html(form)}</p>" if form else ""
-    return f"<p>{escape_html(task.question)}</p>{''.join(grids)}{table}{example}"
+    return f"<p>{escape_html(task.question)}</p>{''.join(grids)}{table}"
 
 
 def solution_html(task: Task) -> str:

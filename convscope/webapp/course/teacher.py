@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from convscope.lessons.course import LESSONS
+from convscope.webapp.course.exported_question import statement_html
 from convscope.webapp.course.homework import Bank
 from convscope.webapp.course.variants import variant_of
 from convscope.words import escape_html
@@ -11,6 +12,8 @@ _STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 24px; color: #1b1c1e; background: #fff; }
 table { border-collapse: collapse; margin: 8px 0 24px; }
 th, td { border: 1px solid #84878c; padding: 2px 8px; text-align: left; vertical-align: top; }
+p { margin: 2px 0; }
+td table { margin: 2px 0 6px; }
 summary { cursor: pointer; padding: 4px 0; }
 """
 
@@ -40,7 +43,7 @@ def _person(bank: Bank, name: str, variant: int) -> str:
 
 def _lesson(bank: Bank, lesson: str, title: str, variant: int) -> str:
     rows = "".join(
-        f"<tr><td>{item.number}</td><td>{escape_html(item.task.question)}</td>"
+        f"<tr><td>{item.number}</td><td>{statement_html(item.task)}</td>"
         f"<td><b>{escape_html(item.task.answer.text)}</b></td>"
         f"<td>{escape_html('; '.join(formula for *_, formula in item.task.worked.rows if formula))}"
         "</td></tr>"

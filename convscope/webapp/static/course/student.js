@@ -113,6 +113,7 @@ export function studentCard() {
       " ",
       el("b", {}, `${total} of ${several(index.lessons.length * index.exercises, "exercise")} solved.`),
     ),
+    otherWork(),
     el(
       "details",
       {},
@@ -127,6 +128,29 @@ export function studentCard() {
     ),
   );
 }
+
+/** What another name means for the exercises that are solved, or where those of another variant are. */
+function otherWork() {
+  const counts = Object.entries(student.done)
+    .filter(([variant]) => Number(variant) !== student.variant)
+    .map(([variant, lessons]) => [variant, Object.values(lessons).flatMap(Object.values).filter(isRight).length]);
+  const others = counts.filter(([, count]) => count);
+  if (others.length) {
+    const list = others.map(([variant, count]) => `${count} of variant ${variant}`).join(", ");
+    return el(
+      "p",
+      { class: "caption" },
+      `Also solved in this browser: ${list}. Enter the number of a variant as your name to open it again.`,
+    );
+  }
+  if (student.name) return null;
+  return el(
+    "p",
+    { class: "caption" },
+    "Enter your name before you begin: with it the numbers in the exercises change.",
+  );
+}
+const isRight = (/** @type {unknown} */ how) => how === "right";
 
 /** One line about all that is solved. */
 function result() {
