@@ -64,7 +64,8 @@ def find_faults(inspection: Inspection, kind: FaultKind) -> Outcome | None:
 
 def _one(what: str) -> str:
     verb, rest = what.split(" ", 1)
-    return f"{ {'have': 'has', 'are': 'is', 'lie': 'lies', 'reach': 'reaches'}[verb] } {rest}"
+    single = {"have": "has", "are": "is", "lie": "lies", "reach": "reaches"}[verb]
+    return f"{single} {rest.replace('their', 'its')}"
 
 
 def find_other_sizes(inspection: Inspection) -> Outcome | None:
@@ -113,7 +114,8 @@ def find_without(inspection: Inspection) -> Outcome | None:
 
 
 def _counted(objects: Objects) -> str:
-    return f"{len(objects):,} with {len(objects.labels):,} boxes in all"
+    count = len(objects.labels)
+    return f"{len(objects):,} with {'1 box' if count == 1 else f'{count:,} boxes'} in all"
 
 
 def find_names(inspection: Inspection) -> Outcome | None:

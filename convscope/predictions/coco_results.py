@@ -1,6 +1,7 @@
 """Objects as COCO's results: [x, y, width, height] in pixels, zero-based, with the file's ids."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -19,12 +20,14 @@ def coco_results(
 
     Ids are those of the images and categories in the file `annotations`, which are found by their
     names. Without one, the id of an image is the number that its file is named by, as COCO's are,
-    or else the file's name; that of a category is its place among `classes`, from 1.
+    or else the file's name, or the path where two images would have one id; that of a category is
+    its place among `classes`, from 1.
 
     Raises RequestError for images and classes that the file does not have.
     """
     if annotations is None:
-        known, categories = None, {name: index for index, name in enumerate(classes, start=1)}
+        known = _own_ids([path for path, _ in images])
+        categories = {name: index for index, name in enumerate(classes, start=1)}
     else:
         known, categories = _ids(Path(annotations))
     return [
@@ -42,10 +45,18 @@ def coco_results(
     ]
 
 
-def _image_id(path: str, ids: Mapping[str, Any] | None, annotations: object) -> object:
+def _own_ids(paths: Sequence[str]) -> dict[str, object]:
+    """The ids of images by their paths, as `coco_results` says."""
+    names = {path: PurePath(path) for path in paths}
+    ids = {
+        path: int(name.stem) if name.stem.isdecimal() else name.name for path, name in names.items()
+    }
+    count = Counter(ids.values())
+    return {path: one if count[one] == 1 else path for path, one in ids.items()}
+
+
+def _image_id(path: str, ids: Mapping[str, Any], annotations: object) -> object:
     name = PurePath(path)
-    if ids is None:
-        return int(name.stem) if name.stem.isdecimal() else name.name
     for known in (path, name.name):
         if known in ids:
             return ids[known]

@@ -69,7 +69,8 @@ def test_each_fault_is_found_where_it_is_and_nowhere_else(report, name, severity
 
 
 def test_a_single_box_is_spoken_of_as_one(report):
-    assert report["boxes-cut"].summary == "1 box in 1 image reaches beyond their image."
+    assert report["boxes-cut"].summary == "1 box in 1 image reaches beyond its image."
+    assert report["boxes-swapped"].summary.startswith("1 box in 1 image has its right edge left")
     assert report["boxes-none"].summary == "2 images without a box, of 4 with 5 boxes in all."
 
 

@@ -110,6 +110,14 @@ def test_the_number_that_an_image_is_named_by_is_its_id():
     assert Predictions(tuple(one), (), classes=CARD.classes).to_coco()[0]["image_id"] == 139
 
 
+def test_images_of_one_name_are_told_apart_by_their_paths():
+    found = Detections(np.array([[0, 0, 1, 1.0]]), np.ones(1), np.ones(1, int), np.zeros((1, 3)))
+    paths = ["a/1.png", "b/01.png", "a/x.png", "b/x.png", "b/y.png"]
+    many = locate_objects(paths, [(40, 40)] * 5, [found] * 5, CARD)
+    rows = Predictions(tuple(many), (), classes=CARD.classes).to_coco()
+    assert [row["image_id"] for row in rows] == [*paths[:4], "y.png"]
+
+
 def test_lines_lie_around_what_a_box_holds(predictions, tmp_path):
     image = tmp_path / "a.png"
     Image.new("RGB", (200, 100), (9, 9, 9)).save(image)
