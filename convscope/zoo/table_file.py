@@ -304,7 +304,7 @@ def _kind(name: str) -> str:
 def _filters(cell: str) -> int | Literal["classes"]:
     if cell == "classes":
         return cell
-    with _cell_errors("filters", cell, "must be a number of 1 or more, or classes"):
+    with _cell_errors("filters", cell, "must be a whole number from 1 to 999,999, or classes"):
         return _integer(cell, minimum=1)
 
 
@@ -324,7 +324,8 @@ def _padding(cell: str) -> Pair | Literal["same"]:
 
 def _pair(column: str, cell: str, *, minimum: int = 1, axes: int = 2) -> Pair:
     """One number for both axes, or two with an x between: vertical, horizontal."""
-    rule = f"must be a number of {minimum} or more{', or two such as 3x5' if axes == 2 else ''}"
+    two = ", or two such as 3x5" if axes == 2 else ""
+    rule = f"must be a whole number from {minimum} to 999,999{two}"
     more = " (or same, or valid)" if column == "padding" else ""
     with _cell_errors(column, cell, rule + more):
         sides = [_integer(side, minimum=minimum) for side in re.split("[x×]", cell)]

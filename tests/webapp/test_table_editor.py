@@ -44,7 +44,7 @@ def test_each_wrong_row_says_why_and_those_below_have_no_size():
     first, second, third, fourth, fifth, last = found.rows
     assert (first.output, first.parameters, first.error) == (Volume(8, 30, 30), 80, "")
     assert second.error.startswith("A 40x40 filter does not fit a 30x30 map; pad by 5")
-    assert third.error.startswith("Filters is 'x'; it must be a number of 1 or more")
+    assert third.error.startswith("Filters is 'x'; it must be a whole number from 1 to 999,999")
     assert fourth.error == "An earlier row has the same name; give each layer its own."
     assert fifth.error.startswith("There is no kind of layer 'blur'.")
     assert (last.output, last.error) == (None, "")

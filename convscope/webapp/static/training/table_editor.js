@@ -62,12 +62,9 @@ export function tableEditor(starts, given, changed) {
     el(
       "div",
       { class: "row" },
-      el("label", { for: "table-start" }, "Begin with"),
-      start,
-      el("label", { for: "table-input" }, "Input"),
-      size,
-      el("label", { for: "table-classes" }, "Classes, for the counts"),
-      classes,
+      el("span", { class: "row" }, el("label", { for: "table-start" }, "Begin with"), start),
+      el("span", { class: "row" }, el("label", { for: "table-input" }, "Input"), size),
+      el("span", { class: "row" }, el("label", { for: "table-classes" }, "Classes, for the counts"), classes),
     ),
     el(
       "p",
