@@ -55,8 +55,9 @@ export function rateControl(run) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const text = field.value.trim();
-    if (text) send(Number.isFinite(Number(text)) ? Number(text) : text);
-    else field.focus();
+    if (text && Number.isFinite(Number(text))) return void send(Number(text));
+    if (text) write(told, `“${text}” is not a number. Enter one such as 0.01.`);
+    field.focus();
   });
 
   return {
@@ -70,6 +71,10 @@ export function rateControl(run) {
       if (waitsFor && (now?.acknowledged ?? 0) >= waitsFor) {
         waitsFor = 0;
         write(told, "The schedule goes on from there in proportion; the change is saved with the run.");
+      }
+      if (waitsFor && form.hidden) {
+        waitsFor = 0;
+        write(told, "The training ended before the next step: the learning rate was not changed.");
       }
       changes.hidden = !now?.lr_changes;
       write(changes, `Set by hand: ${now?.lr_changes ?? ""}.`);
