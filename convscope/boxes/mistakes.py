@@ -45,13 +45,13 @@ def similar_groups(classes: Sequence[str]) -> list[list[int]]:
     There are none where a class is not VOC's.
 
     >>> similar_groups(["cat", "bird", "car", "aeroplane"])
-    [[2, 3], [0, 1], [3, 1]]
+    [[2, 3], [0, 1], [1, 3]]
     >>> similar_groups(["cat", "glaucoma"])
     []
     """
     if not {*classes} <= set().union(*_VOC, _OTHERS_OF_VOC):
         return []
-    groups = [[classes.index(name) for name in sorted(group & {*classes})] for group in _VOC]
+    groups = [[classes.index(name) for name in classes if name in group] for group in _VOC]
     return [group for group in groups if len(group) > 1]
 
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "explain": "why trace interpret",
     "attribute": "attribution attributions gradcam grad_cam saliency heatmap visualize "
     "visualise cam lrp",
+    "course": "lessons tutorial lecture teach moodle qti homework",
     "lab": "ui gui web app dashboard page browser webui studio",
     "models": "list ls zoo networks list_models architectures nets",
     "recipes": "recipe presets preset list_recipes",

@@ -4,10 +4,12 @@ import contextlib
 import math
 import os
 from pathlib import Path
+from typing import TypedDict
 
 from convscope.errors import RequestError
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, pack_tensors
+from convscope.strict import Count, checked
 from convscope.training.callbacks.snapshots import least_informative
 
 KEPT_BYTES = 8_000_000
@@ -18,6 +20,11 @@ FEWEST = 8
 """Times that a network's weights must fit into `KEPT_BYTES`; of larger ones none are kept."""
 
 _NAME = "weights-"
+
+
+class _Told(TypedDict):
+    step: Count
+    epoch: Count
 
 
 class EpochWeights:
@@ -55,7 +62,9 @@ class EpochWeights:
     def read(self, step: int) -> TensorFile | None:
         """The weights after a step; None if they are not there."""
         with contextlib.suppress(CorruptFileError, RequestError, OSError):
-            return load_tensors(self._file(step))
+            stored = load_tensors(self._file(step))
+            told = checked(dict(stored.metadata), _Told, where=self._file(step).name)
+            return TensorFile(stored.tensors, told)
         return None
 
     def _file(self, step: int) -> Path:

@@ -181,7 +181,12 @@ def test_what_is_no_image_is_said_and_leaves_no_answer(page: Visit) -> None:
 
 
 def test_a_machine_without_a_webcam(page: Visit) -> None:
-    page.page.context.grant_permissions(["camera"])
+    page.page.evaluate(
+        """() => {
+          const none = new DOMException("Requested device not found", "NotFoundError");
+          navigator.mediaDevices.getUserMedia = () => Promise.reject(none);
+        }"""
+    )
     page.page.click("#webcam")
     assert page.problem() == "No webcam was found. Choose an image instead."
     assert page.page.get_attribute("#webcam", "aria-pressed") == "false"

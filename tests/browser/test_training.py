@@ -95,7 +95,7 @@ def test_a_training_is_begun_paused_watched_by_two_and_goes_on_to_its_end(
     losses = [json.loads(line)["val_loss"] for line in lines]
     said = label(form, "Loss", f"between {min(losses):.5f} and {max(losses):.3f}")
     assert f"validation from {losses[0]:.3f}" in said
-    form.get_by_role("button", name="Look inside").click()
+    form.get_by_role("button", name="Look inside", exact=True).click()
     form.wait_for_selector("#stage .box")
     assert form.url.startswith(f"{lab.address}/look/")
 

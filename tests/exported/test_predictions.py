@@ -19,6 +19,7 @@ from convscope.exported.folder import MANIFEST, ExportedModel
 from convscope.exported.of_run import OF_RUN
 from convscope.exported.predictions import predict_exported
 from convscope.predictions.answering import collect
+from convscope.predictions.object_options import ObjectOptions
 from tests.exported.conftest import CARD, small_network
 
 FILE_TOLERANCE = 0.01  # of a probability: Pillow scales all images, PyTorch some
@@ -306,11 +307,19 @@ def test_a_network_that_is_no_run_needs_a_folder_for_its_export():
 def test_processes_that_torchrun_started_share_the_images(exported, images):
     parts = [
         predict_exported(
-            ExportedModel.open(exported), images, top=3, batch_size=3, threads=1, rank=rank, size=2
+            ExportedModel.open(exported),
+            images,
+            top=3,
+            batch_size=3,
+            threads=1,
+            objects=ObjectOptions(),
+            rank=rank,
+            size=2,
         )
         for rank in range(2)
     ]
-    found = collect([answers for answers, _ in parts], parts[0][1])
+    card = ExportedModel.open(exported).card
+    found = collect([answers for answers, _ in parts], parts[0][1], card)
     expected = convscope.predict(exported, images, top=3, batch_size=3)
     assert list(found) == list(expected)
     assert (found.unreadable, found.notes) == (expected.unreadable, expected.notes)

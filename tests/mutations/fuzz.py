@@ -63,6 +63,10 @@ TARGETS = (
     Target("done/live/look.safetensors", mutate.stored_tensors, _LIVE),
     Target("done/live/wrong.safetensors", mutate.stored_tensors, _LIVE),
     Target("stopped/live/filters.safetensors", mutate.stored_tensors, _LIVE),
+    *(
+        Target(f"done/live/{name}.safetensors", mutate.stored_tensors, (verbs.viewed,))
+        for name in ("examples", "confusion", "weights-0")
+    ),
     Target("stopped/last/newest", mutate.stored_tensors, (verbs.resume_stopped,), 2),
     Target("done/last/newest", mutate.stored_tensors, (verbs.resume_finished,)),
     Target("done/images.safetensors", mutate.stored_tensors, (verbs.evaluate,)),

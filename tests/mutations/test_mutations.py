@@ -47,8 +47,8 @@ def faults_of(seeds, base, scratch):
 def test_every_file_of_a_run_is_mutated(base):
     files = {path.name for path in (base / "done").rglob("*") if path.is_file()} - WRITTEN_ONLY
     targets = {target.path.rpartition("/")[2] for target in fuzz.TARGETS}
-    assert {name for name in files if not name.startswith("step-")} <= targets
-    assert "newest" in targets
+    assert {name for name in files if not name.startswith(("step-", "weights-"))} <= targets
+    assert {"newest", "weights-0.safetensors"} <= targets
 
 
 def test_a_mutation_follows_from_its_seed(base):

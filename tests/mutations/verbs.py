@@ -156,6 +156,13 @@ def listed(base: Path) -> None:
         _answered(api.get(f"/api/runs/done/{path}"))
 
 
+def viewed(base: Path) -> None:
+    """What the lab shows of a run's layers, now and after its epochs."""
+    api = _client(base)
+    for path in ("confusion", "examples", "examples.bin", "layers.bin", "layers.bin?step=0"):
+        _answered(api.get(f"/api/runs/done/{path}"))
+
+
 def compared(base: Path) -> None:
     _answered(_client(base).get("/api/compare", params={"runs": ["done", "stopped"]}))
 

@@ -76,7 +76,7 @@ def paths(app):
     known = {
         "net": "lenet5", "image": "0" * 16, "row": "conv1", "at": "0,0,0", "y": "1", "x": "1",
         "index": "0", "run": "a", "lesson": "conv2d", "name": "conv2d", "number": "1",
-        "place": "a/b", "path": "app.js", "computation": "none",
+        "place": "a/b", "box": "box1", "layer": "conv1", "path": "app.js", "computation": "none",
     }  # fmt: skip
     for route in app.routes:
         path = route.path if hasattr(route, "methods") else f"{route.path}/{{path}}"

@@ -86,7 +86,7 @@ class LayerViews:
         with self._computing:
             net, card = self._network(path, consent)
             load_state(net, stored.tensors, where=f"step {step:,}", card=card)
-            epoch = int(stored.metadata.get("epoch", 0))
+            epoch = stored.metadata["epoch"]
             normalized = partial(normalize, card=card, channels_last=False)
             return packed(example_view(net, example, normalized, card, step=step, epoch=epoch))
 

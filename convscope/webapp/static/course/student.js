@@ -5,6 +5,7 @@
 import { el, write } from "../element.js";
 import { several } from "../numbers.js";
 import { redraw } from "../state.js";
+import { visible } from "../words.js";
 import { index } from "./data.js";
 import { modules } from "./translated.js";
 
@@ -176,7 +177,7 @@ export function exerciseRow(question, go) {
     buttons.forEach((button, i) => {
       const how = done[i + 1];
       write(button, how ? `${i + 1} ${marks[how]}` : String(i + 1));
-      button.setAttribute("aria-label", how ? `${i + 1} ${marks[how]} ${words[how]}` : `${i + 1}`);
+      button.setAttribute("aria-label", visible(how ? `${i + 1} ${marks[how]} ${words[how]}` : `${i + 1}`));
     });
   };
   const row = el("nav", { class: "row exercise-row", "aria-label": "Exercises of this lesson" }, ...buttons);

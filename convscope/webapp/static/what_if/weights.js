@@ -4,7 +4,7 @@
 /** @import { Scene } from "./card.js" */
 
 import { cell, peakOf } from "../color.js";
-import { el } from "../element.js";
+import { el, write } from "../element.js";
 import { inCell } from "../matrix.js";
 import { spotName } from "../spots.js";
 import { whole } from "../numbers.js";
@@ -56,7 +56,7 @@ const shown = ({ supposed }, several) =>
 
 /** @param {HTMLElement} node @param {number} value @param {number} peak */
 function paint(node, value, peak) {
-  node.textContent = inCell(value, peak, 2);
+  write(node, inCell(value, peak, 2));
   if (Number.isFinite(value)) Object.assign(node.style, cell(value, peak));
 }
 
