@@ -14,7 +14,7 @@ from convscope.attribution.subject import Subject
 from convscope.attribution.target import Target, find_class
 from convscope.attribution.tested_maps import TestedMaps
 from convscope.attribution.watching import NOBODY, Steps, Watching
-from convscope.card import Card, refuse_objects
+from convscope.card import Card
 from convscope.data.images import ImageLike
 from convscope.errors import RequestError, nearest
 from convscope.explanation.api import boxes_of
@@ -154,7 +154,7 @@ def attribute_opened(
     With `leave_out`, methods that the network refuses are left out, and the result says why.
     """
     if not is_of_box(target):
-        refuse_objects(opened.card)
+        _refuse_no_box(opened.card)
     elif opened.card.boxes:
         methods = _for_boxes(methods, instead_of, leave_out=leave_out)
     options = options or MethodOptions()
@@ -224,6 +224,14 @@ def is_of_box(target: str | int | None) -> bool:
 
 
 _OF_CLASSES = ("cam", "lrp")
+
+
+def _refuse_no_box(card: Card) -> None:
+    if card.boxes is not None:
+        raise RequestError(
+            "The network finds objects in images. Explain a number of a box, with `target` as "
+            "box1.score or box1.left."
+        )
 
 
 def _for_boxes(

@@ -18,6 +18,8 @@ def find_imbalance(inspection: Inspection) -> Outcome | None:
     if dataset.is_multi_label:
         said = [describe_rare_label(dataset.classes, counts, len(readable), "images")]
         advice = "Add images, or train with `class_weights='balanced'`."
+        if dataset.objects is not None:  # whose training takes no weights of classes
+            advice = "Add images."
     else:
         said = [describe_imbalance(dataset.classes, counts, "images")]
         advice = "Add images, or train with `metric='balanced'` and `sampling='balanced'`."

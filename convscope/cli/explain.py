@@ -28,7 +28,7 @@ from convscope.cli.printed_explanation import (
 )
 from convscope.errors import RequestError, shell_word
 from convscope.explanation.api import explain_recorded, record_or_load
-from convscope.explanation.boxes.recorded_boxes import with_named_boxes
+from convscope.explanation.boxes.recorded_boxes import first_score, with_named_boxes
 from convscope.explanation.grid import find_filter, map_text, read_grid, record_grid
 from convscope.explanation.network_request import NetworkRequest
 from convscope.explanation.recorded_image import RecordedImage
@@ -161,6 +161,7 @@ def explain(
     subject = [run, *([str(image)] if image else [])]
     if print_boxes(screen, recorded, subject, at, contrast, trace_back=trace_back, json=json):
         return
+    at = first_score(recorded) if at is None else at
     recorded = with_named_boxes(recorded, at, contrast)
     if trace_back:
         if contrast is not None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from convscope.boxes.detections import SHOWN
 from convscope.cli.json_output import print_json
 from convscope.errors import RequestError, shell_word
-from convscope.explanation.boxes.recorded_boxes import RecordedBoxes, split_name
+from convscope.explanation.boxes.recorded_boxes import NO_BOX, RecordedBoxes, split_name
 from convscope.explanation.recorded_image import RecordedImage
 from convscope.explanation.rendering.text import to_text
 from convscope.words.screen import Screen
@@ -21,14 +21,17 @@ def print_boxes(
     trace_back: bool,
     json: bool,
 ) -> bool:
-    """Print a box, two of them compared, or the list of all where nothing is named.
+    """Print a box, two of them compared, or the list of all where nothing is named. Without `at`,
+    `contrast` is for the first box.
 
     False where none of these is asked for: another unit, or a network that finds no boxes. Raises
     RequestError for a box that is not there.
     """
     boxes = RecordedBoxes.of(recorded)
-    if boxes is None or (at is None and (trace_back or contrast is not None)):
+    if boxes is None or (at is None and trace_back):
         return False
+    if at is None and contrast is not None:
+        at = "box1"
     if at is None:
         _print_list(screen, boxes, json=json)
         if not json:
@@ -64,7 +67,7 @@ def _print_list(screen: Screen, boxes: RecordedBoxes, *, json: bool) -> None:
         return
     shown = boxes.above(SHOWN) or boxes.kept[:3]
     if not shown:
-        screen.say("No box has a score of 1% or more.")
+        screen.say(NO_BOX)
         return
     screen.show(to_text(boxes.blocks(shown)))
     rest = len(boxes) - len(shown)

@@ -1,6 +1,6 @@
 """`predict`: labels and probabilities for images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,6 +165,8 @@ def _predict_exported(
 ) -> Predictions:
     from convscope.exported.predictions import predict_exported  # noqa: PLC0415 -- NumPy
 
+    if isinstance(images, Iterator):
+        images = [*images]  # which are read once more to be drawn
     answer = partial(
         predict_exported,
         model,

@@ -168,6 +168,11 @@ def explain_recorded(
     if contrast is None:
         return recorded.recording.explain(name, unit)
     contrast = _written(contrast, "contrast")
+    if not recorded.recording[name].value.ndim:
+        raise RequestError(
+            f"{name} is one number. `contrast` is for two units of one result, or for two boxes, "
+            "such as box1 and box1.1."
+        )
     written = _UNIT.fullmatch(contrast.strip())
     is_unit = written is not None and written[2] is not None and written[1] in recorded.names
     other_name, other = parse_unit(recorded, contrast if is_unit else f"{name}[{contrast}]")

@@ -41,7 +41,9 @@ class ObjectOptions:
 
     def check(self, card: Card, name: str) -> None:
         """Raise RequestError where an option is stated, and the network finds no objects."""
-        stated = [key for key in ("min_score", "max_overlap", "draw") if getattr(self, key)]
+        stated = [
+            key for key in ("min_score", "max_overlap", "draw") if getattr(self, key) is not None
+        ]
         if stated and card.task != "detection":
             raise RequestError(
                 f"`{stated[0]}` is for networks that find objects, and {name} classifies whole "

@@ -68,6 +68,13 @@ def test_an_image_of_any_size_gets_the_boxes_of_predict(exported, size):
         assert score == pytest.approx(other.score, abs=5e-3)
 
 
+def test_images_of_a_generator_are_drawn(exported, tmp_path):
+    _, folder = exported
+    images = (picture((40, 30), seed) for seed in range(2))
+    convscope.predict(folder, images, draw=tmp_path / "drawn")
+    assert len([*(tmp_path / "drawn").iterdir()]) == 2
+
+
 def test_several_images_are_told_apart(exported):
     _, folder = exported
     images = np.stack([np.asarray(picture((40, 30), seed)) for seed in range(3)])

@@ -40,6 +40,15 @@ def opened(path, **more):
     return open_source(path, task="detection", for_training=False, **more)
 
 
+def test_rows_that_write_an_image_in_two_ways_are_of_one_image(tmp_path):
+    image(tmp_path / "a.png")
+    rows = ["path,label,xmin,ymin,xmax,ymax", "a.png,cat,1,2,3,4", "./a.png,dog,5,6,7,8", ""]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    dataset = opened(tmp_path / "a.csv")
+    assert len(dataset) == 1
+    assert dataset.objects.boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
 def test_shares_of_the_image_become_edges_in_pixels(tmp_path):
     labels = {
         "train/a": f"{LINE}\n0 0.05 0.1 0.1 0.2\n",

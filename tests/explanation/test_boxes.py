@@ -173,13 +173,33 @@ def test_refusals_name_the_box_and_the_remedy(found):
         convscope.explain(net, image, card=card, at="box99.left")
     with pytest.raises(RequestError, match=r"'lft' of box1 here\. Did you mean 'left'"):
         convscope.attribute(net, image, card=card, target="box1.lft")
+    with pytest.raises(RequestError, match=r"Explain a number of a box, with `target` as box1"):
+        convscope.attribute(net, image, card=card)
     with pytest.raises(RequestError, match="lrp divides the score of a class"):
         convscope.attribute(net, image, card=card, target="box1.left", method="lrp")
     with pytest.raises(RequestError, match="`instead_of` is for classes"):
         convscope.attribute(net, image, card=card, target="box1.left", instead_of="cat")
+    with pytest.raises(RequestError, match=r"box1\.left is one number\. `contrast` is for"):
+        convscope.explain(net, image, card=card, at="box1.left", contrast="box1.right")
+    with pytest.raises(RequestError, match="not with itself"):
+        convscope.explain_boxes(net, image, card=card).compare("box1", "box1")
     plain = create_model("lenet5", num_classes=10)
     with pytest.raises(RequestError, match="classifies whole images"):
         convscope.explain_boxes(plain, torch.rand(1, 32, 32))
+
+
+def test_where_no_box_is_found_nothing_else_is_explained_in_its_place(tmp_path, command):
+    net, card = anchored()
+    torch.nn.init.constant_([*net.parameters()][-1], -20)  # the last bias: no confidence at all
+    recorded = convscope.explain_boxes(net, torch.zeros(1, 32, 32), card=card).recorded
+    with pytest.raises(RequestError, match=r"No box has a score of .*\. Name a unit with"):
+        convscope.explain(net, torch.zeros(1, 32, 32), card=card)
+    saved = str(tmp_path / "pass.safetensors")
+    recorded.save(saved)
+    said = command("explain", saved, "--trace-back", code=2).stderr
+    assert "No box has a score of 1% or more. Name a unit with --at" in said
+    said = command("explain", saved, "--at", "box1", code=2).stderr
+    assert "There is no box1 in this image. No box has" in said
 
 
 def test_explain_lists_boxes_and_explains_one(tmp_path, command):
@@ -198,6 +218,11 @@ def test_explain_lists_boxes_and_explains_one(tmp_path, command):
     said = command("explain", saved, "--at", kept, "--contrast", gone).stdout
     assert f"{kept} suppressed {gone}" in said
     assert "union" in said
+    if kept == "box1":
+        assert said == command("explain", saved, "--contrast", gone).stdout
+    refused = command("explain", saved, "--contrast", "3", code=2).stderr
+    assert "--contrast '3' is no box; box1 is compared with one" in refused
+    assert "box1.score = " in command("explain", saved, "--trace-back").stdout
     payload = json.loads(command("explain", saved, "--at", "box1", "--json").stdout)
     assert payload["score"] == pytest.approx(boxes[0].score)
     assert payload["comparisons"] == [one.to_dict() for one in boxes[0].comparisons]

@@ -195,7 +195,7 @@ def test_a_report_of_boxes_is_a_page_json_and_rows(trained, files, tmp_path):
     assert content["evaluation"]["ap50"] == result.metrics.ap50
 
 
-@pytest.mark.parametrize("option", [{"min_score": 0.5}, {"max_overlap": 0.5}, {"draw": "drawn"}])
+@pytest.mark.parametrize("option", [{"min_score": 0.0}, {"max_overlap": 0.5}, {"draw": "drawn"}])
 def test_a_classifier_has_no_boxes(option, digits_run):
     with pytest.raises(RequestError, match=r"is for networks that find objects"):
         convscope.predict(digits_run, np.zeros((8, 8), np.uint8), **option)
@@ -221,7 +221,6 @@ def test_what_does_not_know_boxes_yet_says_so(tmp_path):
 @pytest.mark.parametrize(
     "ask",
     [
-        convscope.attribute,
         convscope.maps,
         lambda run, image: convscope.patches(run, "scenes"),
         lambda run, image: convscope.embed(run, "scenes"),

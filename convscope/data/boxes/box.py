@@ -34,11 +34,13 @@ BoxesByImage = Mapping[str, Sequence[Box]]
 
 def four_numbers(cells: Iterable[object], where: str) -> tuple[float, float, float, float]:
     """The numbers of a box. Raises RequestError, naming `where`, for others."""
+    given = [*cells]
     try:
-        values = [float(cell) for cell in cells]  # pyright: ignore[reportArgumentType]
+        values = [float(cell) for cell in given]  # pyright: ignore[reportArgumentType]
         first, second, third, fourth = values
     except (TypeError, ValueError) as error:
-        raise RequestError(f"{where}: a box is four numbers of pixels, not {error}.") from error
+        said = ", ".join("nothing" if cell in (None, "") else str(cell) for cell in given)
+        raise RequestError(f"{where}: a box is four numbers of pixels, not {said}.") from error
     if not all(map(math.isfinite, values)):
         raise RequestError(f"{where}: a box is four finite numbers, not {values}.")
     return first, second, third, fourth

@@ -40,9 +40,12 @@ def read_box_table(
             f"{path}: images that are not there or cannot be read are left out: "
             f"{len(missing):,}, first {missing[0]}."
         )
-    read = {
-        key: ImageBoxes(sizes[key], images[name].split, [box for _, box in images[name].boxes])
-        for name, key in zip(names, keys, strict=True)
-        if key in sizes
-    }
+    read: dict[str, ImageBoxes] = {}
+    for name, key in zip(names, keys, strict=True):
+        if key not in sizes:
+            continue
+        one = read.setdefault(key, ImageBoxes(sizes[key], images[name].split))
+        if one.split != images[name].split:
+            raise RequestError(f"{path}: {key} is in {one.split!r} and in {images[name].split!r}.")
+        one.boxes += [box for _, box in images[name].boxes]
     return dataset_of_boxes(read, root=path.parent, name=path.stem, where=str(path), notes=notes)

@@ -22,6 +22,8 @@ from convscope.terms import fixed
 NAME = re.compile(r"(?P<box>box\d+(?:\.\d+)?)(?:\.(?P<number>[a-z]\w*))?")
 """`box2`, the first box that it suppressed, `box2.1`, and one of its numbers, `box2.1.left`."""
 
+NO_BOX = "No box has a score of 1% or more."
+
 
 @dataclass(frozen=True)
 class RecordedBoxes:
@@ -116,7 +118,9 @@ class RecordedBoxes:
         if name in self.numbers:
             return self.numbers[name]
         count = len(self.kept)
-        last = f"box1 to box{count}" if count > 1 else "box1" if count else "none"
+        if not count:
+            raise RequestError(f"There is no {name} in this image. {NO_BOX}")
+        last = f"box1 to box{count}" if count > 1 else "box1"
         raise RequestError(
             f"There is no {name} in this image.{nearest(name, self.numbers)} Boxes that are kept: "
             f"{last}; box1.1 is the first that box1 suppressed."
@@ -171,8 +175,13 @@ class RecordedBoxes:
         )
 
     def compare(self, one: str, other: str) -> BoxComparison:
-        """What suppression made of two boxes. Raises RequestError for an unknown name."""
+        """What suppression made of two boxes.
+
+        Raises RequestError for an unknown name, and for a box and itself.
+        """
         first, second = sorted((self.number(one), self.number(other)))
+        if first == second:
+            raise RequestError(f"{one} is compared with another box, not with itself.")
         names = {self.number(one): one, self.number(other): other}
         found, made = self.suppression.candidates, self.suppression.comparisons
         asked = [each for each in made if (each.better, each.other) == (first, second)]
@@ -264,6 +273,13 @@ def with_named_boxes(recorded: RecordedImage, *texts: object) -> RecordedImage:
 
 
 def first_score(recorded: RecordedImage) -> str | None:
-    """The score of the first box; None where there is no box."""
+    """The score of the first box; None for a network that finds no boxes.
+
+    Raises RequestError where it finds none in this image.
+    """
     boxes = RecordedBoxes.of(recorded)
-    return f"{boxes.kept[0]}.score" if boxes is not None and boxes.kept else None
+    if boxes is None:
+        return None
+    if not boxes.kept:
+        raise RequestError(f"{NO_BOX} Name a unit with `at`.")
+    return f"{boxes.kept[0]}.score"
