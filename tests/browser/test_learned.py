@@ -21,6 +21,8 @@ def at_390(page: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("() => document.documentElement.scrollWidth <= 390")
     page.set_viewport_size({"width": 1440, "height": 900})
+    page.wait_for_timeout(100)  # the page is drawn again, and what is pressed before that is gone
+    page.wait_for_load_state("networkidle")
 
 
 def test_levels_lead_to_parts_patches_to_units_and_units_to_patches(
