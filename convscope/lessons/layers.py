@@ -38,5 +38,5 @@ def lessons_about(
     return special + general + ["filters"] * reads_image
 
 
-def _is_above(sides: Sequence[int] | None, usual: int) -> bool:
+def _is_above(sides: Sequence[object] | None, usual: int) -> bool:
     return any(isinstance(side, int) and side > usual for side in sides or ())

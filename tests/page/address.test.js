@@ -18,6 +18,7 @@ const UNIT = {
   layer: "layer1.0/conv~1",
   place: { layer: "layer1.0/conv~1", map: 5, row: 3, col: 7 },
   rank: "matters",
+  box: "box1.1",
   beside: "cd34",
   trail: [{ layer: "a:b~c", map: 1, row: 2, col: 3 }],
   open: ["layer1.*", "x&y"],

@@ -29,6 +29,7 @@ const row = (name, shape, inputs, more = {}) => ({
   axes: [],
   receptive_field: [],
   exact: true,
+  lessons: [],
   ...more,
 });
 

@@ -22,7 +22,7 @@ test("fixed writes a true minus, and no minus before a rounded zero", () => {
   assert.equal(fixed(-1.25, 1), "−1.3");
   assert.equal(fixed(-0.04, 1), "0.0");
   assert.equal(fixed(2, 0), "2");
-  assert.equal(fixed("nan", 2), "not a number");
+  assert.equal(fixed("nan", 2), "NaN");
   assert.equal(fixed("-inf", 2), "−∞");
 });
 
@@ -65,11 +65,11 @@ test("percent never says all or nothing of what is not certain", () => {
   assert.equal(percent(0.998709), "99.87%");
   assert.equal(percent(0.99999), "> 99.99%");
   assert.equal(percent(1e-9), "< 0.01%");
-  assert.equal(percent("nan"), "not a number");
+  assert.equal(percent("nan"), "NaN");
 });
 
 test("percent of a number that is none says so", () => {
-  assert.equal(percent(Number.NaN), "not a number");
+  assert.equal(percent(Number.NaN), "NaN");
 });
 
 test("count and several write thousands and the plural as Intl does", () => {

@@ -85,13 +85,12 @@ def settings_of(model: LoadedModel, row: GraphRow) -> dict[SettingName, int]:
     layer = dict(model.net.named_modules()).get(row.name)
     if isinstance(layer, nn.Conv2d) and layer.padding_mode != "zeros":
         return {}
-    names = [name for kind, each in _SETTINGS.items() if isinstance(layer, kind) for name in each]
-    values = {name: getattr(layer, _ATTRIBUTES[name]) for name in names}
-    return {
-        name: value[0] if isinstance(value, tuple) else value
-        for name, value in values.items()
-        if not isinstance(value, str)  # padding="same"
-    }
+    found: dict[SettingName, int] = {}
+    for name in next((_SETTINGS[kind] for kind in _SETTINGS if isinstance(layer, kind)), ()):
+        value: int | str | tuple[int, int] = getattr(layer, _ATTRIBUTES[name])
+        if not isinstance(value, str):  # padding="same"
+            found[name] = value[0] if isinstance(value, tuple) else value
+    return found
 
 
 def what_if(

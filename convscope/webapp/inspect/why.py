@@ -93,7 +93,8 @@ def explain_answer(
 
     def on_map(found: Attribution) -> None:
         subject = Subject(opened.net, fed, opened.card, found.target)
-        terms.update(_terms(image.units, subject, found.target))
+        if isinstance(found.target, Target):  # a class, not a number of a box
+            terms.update(_terms(image.units, subject, found.target))
         cells = cells_of(subject, found.raw)
         computation.publish(
             {**_result(found), **terms, "cells": _cells(image.units, cells)},
