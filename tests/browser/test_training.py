@@ -368,4 +368,4 @@ def test_tab_reaches_every_control(page: Any, fake: Run) -> None:
             "one.matches('button, a, summary') ? one.textContent + one.ariaLabel : null; })()"
         )
         reached |= {here} - {None}
-    assert len(reached) == wanted
+    assert len(reached) >= wanted

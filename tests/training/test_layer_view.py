@@ -234,7 +234,10 @@ def test_so_many_epochs_are_kept_and_those_after_a_step_are_forgotten(tmp_path):
     weights = EpochWeights(tmp_path)
     weights.folder.mkdir()
     for step in range(0, 1000, 10):
-        weights.add(step, TensorFile({"a": torch.full((3,), float(step))}, {"epoch": step // 10}))
+        weights.add(
+            step,
+            TensorFile({"a": torch.full((3,), float(step))}, {"step": step, "epoch": step // 10}),
+        )
     steps = weights.steps()
     assert len(steps) == EPOCHS
     assert (steps[0], steps[-1]) == (0, 990)
