@@ -63,6 +63,32 @@ def fit_image(image_size: tuple[int, int], card: Card) -> Fit:
     return Fit(whole, (min(new_height, height), min(new_width, width)))
 
 
+@dataclass(frozen=True)
+class Axis:
+    """How pixels of the network's input lie in an image, along x or y: place t at begin + factor t.
+
+    Attributes:
+        image_side, input_side: the lengths in pixels.
+    """
+
+    begin: float
+    factor: float
+    image_side: int
+    input_side: int
+
+
+def fit_axes(image_size: tuple[int, int], card: Card) -> tuple[Axis, Axis]:
+    """Where the card's input lies in an image of this (width, height), along x and y."""
+    fit = fit_image(image_size, card)
+    x, y = (
+        Axis(begin - (input_side - extent) // 2 * factor, factor, image_side, input_side)
+        for begin, factor, extent, image_side, input_side in zip(
+            fit.box[:2], fit.factors, fit.size[::-1], image_size, card.input_size[::-1], strict=True
+        )
+    )
+    return x, y
+
+
 def _center_box(image_size: tuple[int, int], card: Card) -> Box:
     """The box of an image of this (width, height) that `crop` keeps.
 

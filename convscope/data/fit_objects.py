@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from convscope.boxes.truth import DIFFICULT, Objects
 from convscope.card import Card
 from convscope.data.dataset import Dataset
-from convscope.data.fit import fit_image
+from convscope.data.fit import fit_axes
 from convscope.errors import RequestError
 
 LEAST_SEEN = 0.25
@@ -30,7 +30,6 @@ def fitted(dataset: Dataset, card: Card, *, whole: NDArray[np.bool_] | None = No
         return replace(dataset, objects=None)
     if not (objects.images > 0).all():
         raise RequestError(f"The sizes of the images of {dataset.name} are not known.")
-    height, width = card.input_size
     boxes = objects.boxes.copy()
     for index, size in enumerate(objects.images.tolist()):
         of = objects.of_image(index)
@@ -39,11 +38,8 @@ def fitted(dataset: Dataset, card: Card, *, whole: NDArray[np.bool_] | None = No
         if whole is not None and whole[index]:
             boxes[of] /= np.tile(size, 2)
             continue
-        fit = fit_image((size[0], size[1]), card)
-        left, top = (width - fit.size[1]) // 2, (height - fit.size[0]) // 2
-        factor = np.array([*fit.factors, *fit.factors])
-        moved = (boxes[of] - np.tile(fit.box[:2], 2)) / factor + (left, top, left, top)
-        boxes[of] = moved / (width, height, width, height)
+        scale, begin = _shares_to_pixels((size[0], size[1]), card)
+        boxes[of] = (boxes[of] - begin) / scale
     return replace(dataset, objects=cut_off(replace(objects, boxes=boxes)))
 
 
@@ -52,12 +48,17 @@ def in_pixels(boxes: NDArray[np.float64], size: tuple[int, int], card: Card) -> 
 
     The inverse of `fitted`, in pixels; what lies outside of the image ends at its edges.
     """
-    height, width = card.input_size
-    fit = fit_image(size, card)
-    left, top = (width - fit.size[1]) // 2, (height - fit.size[0]) // 2
-    moved = boxes * (width, height, width, height) - (left, top, left, top)
-    placed = moved * np.tile(fit.factors, 2) + np.tile(fit.box[:2], 2)
-    return placed.clip(0, np.tile(size, 2))
+    scale, begin = _shares_to_pixels(size, card)
+    return (boxes * scale + begin).clip(0, np.tile(size, 2))
+
+
+def _shares_to_pixels(
+    size: tuple[int, int], card: Card
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """By what shares of the network's input are multiplied, and what is added: (4,) each."""
+    axes = fit_axes(size, card) * 2
+    scale = np.array([axis.factor * axis.input_side for axis in axes])
+    return scale, np.array([axis.begin for axis in axes])
 
 
 def cut_off(objects: Objects) -> Objects:

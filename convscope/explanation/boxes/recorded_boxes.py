@@ -8,7 +8,7 @@ from typing import Any
 
 from convscope.boxes.coding import BoxCoding
 from convscope.boxes.comparisons import Suppression, suppression
-from convscope.data.fit import fit_image
+from convscope.data.fit import fit_axes
 from convscope.data.fit_objects import in_pixels
 from convscope.errors import RequestError, nearest
 from convscope.explanation.boxes.explanation import EDGES, BoxComparison, BoxExplanation
@@ -104,12 +104,9 @@ class RecordedBoxes:
         sides = card.input_size[::-1]
         if size is None:
             return Placement(sides[0], 0.0, sides[0]), Placement(sides[1], 0.0, sides[1])
-        fit = fit_image(size, card)
         x, y = (
-            Placement(side * factor, start - (side - extent) // 2 * factor, float(of_image))
-            for side, factor, start, extent, of_image in zip(
-                sides, fit.factors, fit.box[:2], fit.size[::-1], size, strict=True
-            )
+            Placement(axis.input_side * axis.factor, axis.begin, float(axis.image_side))
+            for axis in fit_axes(size, card)
         )
         return x, y
 
