@@ -70,6 +70,19 @@ def test_boxes_are_those_that_are_predicted(found):
         assert one.explain("score").model_value == pytest.approx(other.score, rel=1e-12)
 
 
+@pytest.mark.parametrize("size", [(31, 32), (32, 31), (48, 47)], ids=str)
+def test_a_bar_on_one_side_alone_is_cut_off(size):
+    net, card = anchored()
+    nn.init.constant_(net.boxes.bias, 1.0)  # large boxes, which reach all edges
+    image = Image.new("L", size, 90)
+    boxes = convscope.explain_boxes(net, image, card=card)
+    right, bottom = (max(one.edges[k] for one in boxes) for k in (2, 3))
+    assert (right, bottom) == size
+    for one in boxes:
+        edges = [one.explain(edge).model_value for edge in ("left", "top", "right", "bottom")]
+        assert edges == pytest.approx(one.edges)
+
+
 def test_every_number_adds_up_and_leads_to_the_pixels(found):
     *_, boxes = found
     for name in (boxes.kept[0], boxes.kept[-1]):

@@ -28,6 +28,11 @@ class Placement:
     offset: float
     size: float
 
+    @property
+    def has_bars(self) -> bool:
+        """Whether an edge may lie beside the image, in a bar on one side of it or on both."""
+        return bool(self.offset) or self.scale > self.size * (1 + 1e-9)
+
 
 @dataclass
 class BoxOperations:
@@ -144,11 +149,11 @@ def _place(
     for edge, function, kind in ((low, torch.sub, "sub"), (high, torch.add, "add")):
         share = box.add(f"{edge}_uncut", kind, function, center, size, alpha=0.5)
         share = box.add(f"{edge}_share", "clamp", torch.clamp, share, 0.0, 1.0)
-        is_shifted = bool(placement.offset)
-        name = f"{edge}_in_input" if is_shifted else edge
+        name = f"{edge}_in_input" if placement.has_bars else edge
         pixels = box.add(name, "mul", torch.mul, share, placement.scale)
-        if is_shifted:
+        if placement.offset:
             pixels = box.add(f"{edge}_in_image", "add", torch.add, pixels, placement.offset)
+        if placement.has_bars:
             box.add(edge, "clamp", torch.clamp, pixels, 0.0, placement.size)
 
 
