@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from convscope.boxes.arrays import iou_arrays
 from convscope.boxes.coding import BoxCoding
 from convscope.boxes.detections import MAX_OVERLAP, MIN_SCORE, Detections
-from convscope.boxes.suppression import candidates
+from convscope.boxes.suppression import candidates, suppress
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,17 @@ def suppression(
 ) -> Suppression:
     """How `detections` comes to the boxes of one image, from a detector's outputs (num_outputs,).
 
-    The same rule, one comparison after the other. How many boxes are kept has no limit here.
+    How many boxes are kept has no limit here.
     """
     (found,) = candidates(outputs[None], coding, min_score=min_score)
+    kept = suppress(found.boxes, found.scores, found.labels, max_overlap=max_overlap).tolist()
     overlaps = iou_arrays(found.boxes[:, None], found.boxes[None])
     alive = np.ones(len(found), bool)
-    kept: list[int] = []
     made: list[Comparison] = []
-    for better in range(len(found)):
-        if not alive[better]:
-            continue
-        kept.append(better)
-        for other in range(better + 1, len(found)):
-            if alive[other] and found.labels[other] == found.labels[better]:
-                overlap = float(overlaps[better, other])
-                alive[other] = overlap <= max_overlap
-                made.append(Comparison(better, other, overlap, not alive[other]))
+    for better in kept:
+        is_later = np.arange(len(found)) > better
+        for other in np.flatnonzero(alive & is_later & (found.labels == found.labels[better])):
+            overlap = float(overlaps[better, other])
+            alive[other] = overlap <= max_overlap
+            made.append(Comparison(better, int(other), overlap, not alive[other]))
     return Suppression(found, tuple(kept), tuple(made), max_overlap)
