@@ -259,14 +259,13 @@ def with_named_boxes(recorded: RecordedImage, *texts: object) -> RecordedImage:
     Where a network finds no boxes, or no box is named, nothing is added. Raises RequestError for a
     box that is not there.
     """
-    named = [split_name(text) for text in texts if isinstance(text, str)]
-    if not any(named) or (boxes := RecordedBoxes.of(recorded)) is None:
+    found = [split_name(text) for text in texts if isinstance(text, str)]
+    named = [name for name, _ in filter(None, found) if f"{name}.score" not in recorded.recording]
+    if not named or (boxes := RecordedBoxes.of(recorded)) is None:
         return recorded
-    for found in named:
-        if found is not None:
-            recorded = replace(recorded, recording=boxes.with_box(found[0]).recording)
-            boxes = replace(boxes, recorded=recorded)
-    return recorded
+    for name in named:
+        boxes = replace(boxes, recorded=boxes.with_box(name))
+    return boxes.recorded
 
 
 def first_score(recorded: RecordedImage) -> str | None:
