@@ -111,6 +111,11 @@ def test_descriptions_as_programs_write_them(yaml, names, tmp_path):
         assert (tuple(theirs.values()) if isinstance(theirs, dict) else tuple(theirs)) == names
 
 
+def test_names_are_texts_whatever_yaml_makes_of_them(tmp_path):
+    (tmp_path / "data.yaml").write_text("names: [no, 007, 1e3, ~x, 'a # b']\ntrain: images\n")
+    assert read_yolo_file(tmp_path / "data.yaml").names == ("no", "007", "1e3", "~x", "a # b")
+
+
 def test_without_a_description_folders_are_splits_and_classes_numbers_or_those_of_a_list(tmp_path):
     for split in ("train", "valid"):
         image(tmp_path / split / "images" / f"{split}.png")
