@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import FastAPI, Response
@@ -216,10 +217,8 @@ def _add_measures(app: FastAPI, subjects: Subjects) -> None:
     def similarity(net: Name, layer: Name, data: Name = "") -> JSONResponse:
         """How alike every two maps of a layer are: correlation and CKA, in percent."""
         subject = subjects.find(net, data)
-        content = subject.cache.read(matrix_path(subject, layer))
-        if content is None:
-            raise Missing(f"The maps of {layer} were not compared yet.")
-        return JSONResponse(content, headers=_FRESH)
+        path = matrix_path(subject, layer)
+        return _stored(subject, path, f"The maps of {layer} were not compared yet.")
 
     @app.get(_API + "/probes")
     def probes(net: Name, data: Name = "") -> JSONResponse:
@@ -250,10 +249,8 @@ def _add_results(app: FastAPI, subjects: Subjects) -> None:
     def image_map(net: Name, row: Name, method: Method = "pca", data: Name = "") -> JSONResponse:
         """The map of images at a row: points, labels, predictions."""
         subject = subjects.find(net, data)
-        content = subject.cache.read(map_path(subject, row, method))
-        if content is None:
-            raise Missing(f"The map at {row} was not drawn yet.")
-        return JSONResponse(content, headers=_FRESH)
+        path = map_path(subject, row, method)
+        return _stored(subject, path, f"The map at {row} was not drawn yet.")
 
     @app.get(_API + "/map/{row}/sheet.png", response_class=Png)
     def sheet(net: Name, row: Name, method: Method = "pca", data: Name = "") -> Response:
@@ -266,7 +263,11 @@ def _add_results(app: FastAPI, subjects: Subjects) -> None:
 
 
 def _saved(subject: Subject, kind: str, sentence: str) -> JSONResponse:
-    content = subject.cache.read(subject.cache.path(kind))
+    return _stored(subject, subject.cache.path(kind), sentence)
+
+
+def _stored(subject: Subject, path: Path, sentence: str) -> JSONResponse:
+    content = subject.cache.read(path)
     if content is None:
         raise Missing(sentence)
     return JSONResponse(content, headers=_FRESH)
