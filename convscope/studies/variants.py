@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from convscope.arithmetic import Volume
+from convscope.zoo.table_sizes import format_table
+
 StudyName = Literal["sharing", "pooling", "depth", "filters", "activation"]
 
 QUESTIONS: dict[StudyName, str] = {
@@ -48,8 +51,8 @@ def make_variants(study: StudyName, channels: int, size: tuple[int, int]) -> lis
         "filters": lambda: {f"{n}-filters": _usual(filters=n) for n in (2, 4, 8, 16, 32)},
         "activation": lambda: {name: _usual(activation=name) for name in ("relu", "tanh")},
     }[study]()
-    sides = "x".join(map(str, (channels, *size)))
-    return [Variant(name, _text(sides, layers)) for name, layers in rows.items()]
+    image = Volume(channels, *size)
+    return [Variant(name, _text(image, layers)) for name, layers in rows.items()]
 
 
 Layers = Sequence[tuple[str, object, object, object, object, str]]
@@ -106,7 +109,6 @@ def _deep(count: int) -> Layers:
     return [*convolutions, *tail]
 
 
-def _text(sides: str, layers: Layers) -> str:
+def _text(image: Volume, layers: Layers) -> str:
     names = ("layer", "filters", "size", "stride", "padding", "activation")
-    lines = "\n".join(" ".join(f"{cell!s:>10}" for cell in row) for row in (names, *layers))
-    return f'input = "{sides}"\nlayers = """\n{lines}\n"""\n'
+    return format_table([dict(zip(names, map(str, row), strict=True)) for row in layers], image)

@@ -70,7 +70,7 @@ def size_table(
     return TableSizes(tuple(sized), error)
 
 
-def table_text(cells: Sequence[Mapping[str, str]], image: Volume) -> str:
+def format_table(cells: Sequence[Mapping[str, str]], image: Volume) -> str:
     """A layer table as a file has it. Raises RequestError for cells that are none."""
     lines = [[row.get(column, "").strip() or "." for column in COLUMNS] for row in cells]
     for number, line in enumerate(lines, 1):

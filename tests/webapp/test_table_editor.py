@@ -6,7 +6,7 @@ from convscope.arithmetic import Volume
 from convscope.errors import RequestError
 from convscope.webapp.jobs.table_editor import checked_text, sizes, starts
 from convscope.zoo import create_model
-from convscope.zoo.table_sizes import MAX_ROWS, size_table, table_text
+from convscope.zoo.table_sizes import MAX_ROWS, format_table, size_table
 
 GRAY = Volume(1, 32, 32)
 LENET = starts()[0]["rows"]
@@ -79,7 +79,7 @@ def test_no_cell_leaves_its_place_in_the_file(cell):
         cells = [{**LENET[0], column: cell}, *LENET[1:]]
         assert size_table(cells, GRAY, num_classes=10).rows[0].error
         with pytest.raises(RequestError, match="cell"):
-            table_text(cells, GRAY)
+            format_table(cells, GRAY)
         with pytest.raises(RequestError, match="Row 1 of the network"):
             checked_text(cells, [1, 32, 32], 10)
 

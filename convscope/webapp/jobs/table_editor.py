@@ -5,7 +5,7 @@ from typing import Any
 
 from convscope.arithmetic import Volume
 from convscope.errors import RequestError
-from convscope.zoo.table_sizes import size_table, table_text
+from convscope.zoo.table_sizes import format_table, size_table
 
 _LARGEST = 4096  # pixels of a side
 
@@ -91,7 +91,7 @@ def checked_text(rows: Cells, image: Sequence[int], num_classes: int) -> str:
             raise RequestError(f"Row {number} of the network: {row.error}")
     if found.error:
         raise RequestError(f"The network: {found.error}")
-    return table_text(rows, volume)
+    return format_table(rows, volume)
 
 
 def _shape(volume: Volume) -> list[int]:
