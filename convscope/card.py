@@ -32,6 +32,9 @@ MAX_SIDE, MAX_PIXELS = 100_000, 2**24
 
 _SIZES = f"sides of 1 to {MAX_SIDE:,}, at most {MAX_PIXELS:,} pixels"
 
+NO_LABEL = "no label"
+"""What an image is called that has none of the labels."""
+
 THRESHOLD = 0.5
 """The probability from which on a label is predicted, where the card states no other."""
 

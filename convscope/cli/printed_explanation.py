@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from convscope.card import NO_LABEL
 from convscope.cli.json_output import print_json
-from convscope.data.dataset import NO_LABEL
 from convscope.errors import shell_word
 from convscope.explanation.api import parse_unit
 from convscope.explanation.explanation import Explanation

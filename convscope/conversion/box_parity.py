@@ -13,7 +13,7 @@ from convscope.boxes.detections import MAX_BOXES, MAX_OVERLAP, MIN_SCORE, Detect
 from convscope.boxes.suppression import MAX_CANDIDATES, candidates, detections
 from convscope.card import Card
 from convscope.conversion.box_graph import BOXES, LABELS, SCORES
-from convscope.data.fit_objects import in_pixels
+from convscope.data.fit import in_pixels
 
 SCORE_TOLERANCE = 1e-3
 """By how much a score may differ for the same bytes of an image."""

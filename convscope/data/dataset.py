@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.boxes.truth import Objects
-from convscope.card import Card
+from convscope.card import NO_LABEL, Card
 from convscope.data.boxes.faults import BoxFault
 from convscope.data.decode import decode_image, read_file
 from convscope.data.depth import DecodedImage
 
 Split = Literal["train", "val", "test"]
-NO_LABEL = "no label"
-"""What an image is called that has none of the labels."""
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from math import ceil, floor
 
+import numpy as np
+from numpy.typing import NDArray
+
 from convscope.card import Card
 from convscope.data.reduced import JpegScale, ReducedImage
 
@@ -125,3 +128,22 @@ def jpeg_scale(image_size: tuple[int, int], card: Card) -> JpegScale:
         if scale <= least:
             return scale
     return 1
+
+
+def in_pixels(boxes: NDArray[np.float64], size: tuple[int, int], card: Card) -> NDArray[np.float64]:
+    """Where boxes (m, 4) in shares of the network's input lie in an image of this (width, height).
+
+    The inverse of `convscope.data.fit_objects.fitted`, in pixels; what lies outside of the image
+    ends at its edges.
+    """
+    scale, begin = shares_to_pixels(size, card)
+    return (boxes * scale + begin).clip(0, np.tile(size, 2))
+
+
+def shares_to_pixels(
+    size: tuple[int, int], card: Card
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """By what shares of the network's input are multiplied, and what is added: (4,) each."""
+    axes = fit_axes(size, card) * 2
+    scale = np.array([axis.factor * axis.input_side for axis in axes])
+    return scale, np.array([axis.begin for axis in axes])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from convscope.boxes.truth import DIFFICULT, Objects
 from convscope.card import Card
 from convscope.data.dataset import Dataset
-from convscope.data.fit import fit_axes
+from convscope.data.fit import shares_to_pixels
 from convscope.errors import RequestError
 
 LEAST_SEEN = 0.25
@@ -38,27 +38,9 @@ def fitted(dataset: Dataset, card: Card, *, whole: NDArray[np.bool_] | None = No
         if whole is not None and whole[index]:
             boxes[of] /= np.tile(size, 2)
             continue
-        scale, begin = _shares_to_pixels((size[0], size[1]), card)
+        scale, begin = shares_to_pixels((size[0], size[1]), card)
         boxes[of] = (boxes[of] - begin) / scale
     return replace(dataset, objects=cut_off(replace(objects, boxes=boxes)))
-
-
-def in_pixels(boxes: NDArray[np.float64], size: tuple[int, int], card: Card) -> NDArray[np.float64]:
-    """Where boxes (m, 4) in shares of the network's input lie in an image of this (width, height).
-
-    The inverse of `fitted`, in pixels; what lies outside of the image ends at its edges.
-    """
-    scale, begin = _shares_to_pixels(size, card)
-    return (boxes * scale + begin).clip(0, np.tile(size, 2))
-
-
-def _shares_to_pixels(
-    size: tuple[int, int], card: Card
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """By what shares of the network's input are multiplied, and what is added: (4,) each."""
-    axes = fit_axes(size, card) * 2
-    scale = np.array([axis.factor * axis.input_side for axis in axes])
-    return scale, np.array([axis.begin for axis in axes])
 
 
 def cut_off(objects: Objects) -> Objects:

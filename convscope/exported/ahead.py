@@ -23,7 +23,10 @@ def open_ahead(folder: str, words: Sequence[str]) -> None:
     """Begin to open an exported network, if the words of the command line ask for no other way."""
     flags = {word.partition("=")[0] for word in words if word.startswith("-")}
     if flags <= {*_FLAGS} and find_spec("onnxruntime") is not None:
-        thread = _Opening(folder)
+        library = Thread(target=_preload_onnxruntime, name="convscope-preload")
+        library.start()
+        thread = _Opening(folder)  # its imports beside the library, and before all others
+        library.join()
         _opening.append(thread)
         thread.start()
 
@@ -41,12 +44,12 @@ def opened_ahead(folder: Path) -> "Classifier | None":
 class _Opening(Thread):
     def __init__(self, folder: str) -> None:
         super().__init__(name="convscope-open-ahead")
+
         self.folder = folder
         self.classifier: Classifier | None = None
 
     def run(self) -> None:
-        _preload_onnxruntime()
-        from convscope.errors import ConvscopeError  # noqa: PLC0415 -- beside other imports
+        from convscope.errors import ConvscopeError  # noqa: PLC0415
         from convscope.exported.classifier import open_classifier  # noqa: PLC0415
         from convscope.exported.folder import ExportedModel  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from convscope.boxes.detections import Detections
 from convscope.card import Card
-from convscope.data.fit_objects import in_pixels
+from convscope.data.fit import in_pixels
 
 Edges = tuple[float, float, float, float]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope import synonyms
-from convscope.data.dataset import NO_LABEL
+from convscope.card import NO_LABEL
 from convscope.errors import RequestError
 from convscope.predictions.coco_results import coco_results
 from convscope.predictions.objects import EDGES, DetectedObject

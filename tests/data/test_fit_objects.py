@@ -9,7 +9,8 @@ from convscope.card import Card
 from convscope.data.augmentation.geometry import Affine
 from convscope.data.augmentation.pipeline import Augmentation
 from convscope.data.dataset import ArrayImages, Dataset
-from convscope.data.fit_objects import fitted, in_pixels
+from convscope.data.fit import in_pixels
+from convscope.data.fit_objects import fitted
 from convscope.data.resize import resize_image
 from convscope.data.resized_crops import ResizedCrops, ScaledCrops
 from convscope.errors import RequestError

@@ -8,8 +8,7 @@ from typing import Any
 
 from convscope.boxes.coding import BoxCoding
 from convscope.boxes.comparisons import Suppression, suppression
-from convscope.data.fit import fit_axes
-from convscope.data.fit_objects import in_pixels
+from convscope.data.fit import fit_axes, in_pixels
 from convscope.errors import RequestError, nearest
 from convscope.explanation.boxes.explanation import EDGES, BoxComparison, BoxExplanation
 from convscope.explanation.boxes.operations import Placement, with_box
