@@ -16,6 +16,11 @@ from convscope.serving.models import ServedModel, Signature, load_model, signatu
 from convscope.serving.service import Service, guarded
 from convscope.serving.settings import ServeSettings
 
+try:
+    from uvloop import run as _run
+except ImportError:  # Windows, which it does not know
+    _run = asyncio.run
+
 _POLL_SECONDS = 1.0
 
 
@@ -66,7 +71,7 @@ class Worker:
     def run(self, listening: socket.socket, when_ready: Callable[[], None]) -> int:
         """Serve; the exit status: 0, or 1 if requests were cut off at the end."""
         try:
-            asyncio.run(self._serve(listening, when_ready))
+            _run(self._serve(listening, when_ready))
         finally:
             self.service.pipeline.close()
             self.log.write("stopped", requests_cut=self.service.num_cut)
