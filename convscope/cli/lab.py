@@ -32,6 +32,7 @@ def lab(
     trust: Trust = False,
     runs: Path = Path("runs"),
     data: Annotated[tuple[str, ...], SEVERAL] = (),
+    max_memory: float | None = None,
     host: str = "127.0.0.1",
     port: Int = PORT,
     open: Annotated[bool, Parameter(negative="--no-open", show_default=False)] = True,  # noqa: A002
@@ -64,6 +65,9 @@ def lab(
     data
         Folders or CSV files of labeled images that the page can train on, in addition to the named
         data sets.
+    max_memory
+        Memory for the results of recorded images, in GB; by default an eighth of what is free. What
+        does not fit is computed again where it is looked at.
     host
         Address to listen on. If it can be reached from other machines, a token is required, which
         is part of the printed URL.
@@ -104,6 +108,7 @@ def lab(
         std=std,
         runs=runs,
         data=data,
+        max_memory=max_memory,
         host=host,
         port=port,
         say=lambda text: screen.say(in_flags(text)),

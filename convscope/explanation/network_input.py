@@ -23,7 +23,7 @@ from convscope.forward import like_parameters, network_error
 from convscope.models import open_model
 from convscope.network_card import card_of
 from convscope.recording import ForwardPass, run_once
-from convscope.recording.recorder import ShouldKeep
+from convscope.recording.recorder import OnResult, ShouldKeep, ShouldRetain
 
 _CHANNELS = (1, 3, 4)
 
@@ -61,6 +61,8 @@ def run_on_image(
     card: Card | None,
     *,
     should_keep: ShouldKeep,
+    should_retain: ShouldRetain = lambda number, tensor: True,
+    on_result: OnResult = lambda number, result: None,
     num_classes: int | None = None,
 ) -> tuple[ForwardPass, str]:
     """The recorded pass on an image, as the network takes it, and what was assumed of the image.
@@ -74,7 +76,14 @@ def run_on_image(
             with torch.inference_mode(mode=False):
                 fed = like_parameters(net, reading.detach().clone())
             try:
-                done = run_once(net, fed, should_keep=should_keep, num_classes=num_classes)
+                done = run_once(
+                    net,
+                    fed,
+                    should_keep=should_keep,
+                    should_retain=should_retain,
+                    num_classes=num_classes,
+                    on_result=on_result,
+                )
             except Exception as error:  # noqa: BLE001 -- somebody's network may raise anything
                 own.append((reading, error))
             else:

@@ -310,8 +310,7 @@ class Recording:
     def fields(self) -> ReceptiveFields:
         """The receptive fields of the units of every operation."""
         done = self._forward_pass
-        values = {**done.state, **done.results}
-        return ReceptiveFields(done.operations, tuple(self[IMAGE].tensor.shape), values)
+        return ReceptiveFields(done.operations, tuple(self[IMAGE].tensor.shape), done.tensors)
 
 
 def _verify(decomposition: Decomposition, model_value: float) -> bool:

@@ -36,10 +36,10 @@ def replayed(done: ForwardPass, changes: Results) -> ForwardPass:
         for operation in done.operations:
             if operation.name in changes or not set(operation.operands) & new.keys():
                 continue
-            again = _compute(operation, lambda source: _as_recorded(done, source))
+            again = compute(operation, lambda source: _as_recorded(done, source))
             if not _equal(again, _known(done, operation.name)):
                 raise RequestError(_not_again(operation))
-            new[operation.name] = _compute(
+            new[operation.name] = compute(
                 operation, lambda source: new.get(source.name, _as_recorded(done, source))
             )
     return replace(done, results={**done.results, **new})
@@ -59,7 +59,7 @@ def gradients_of(done: ForwardPass, name: str, at: Sequence[int]) -> dict[str, T
         followed[IMAGE] = _known(done, IMAGE).detach().clone().requires_grad_()
         for operation in done.operations:
             if set(operation.operands) & followed.keys():
-                followed[operation.name] = _compute(
+                followed[operation.name] = compute(
                     operation, lambda source: followed.get(source.name, _old(done, source))
                 )
                 if _lacks_gradient(followed[operation.name]):
@@ -91,19 +91,20 @@ def _listed(found: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
 
 
 def _known(done: ForwardPass, name: str) -> Tensor:
-    if name not in done.results:
+    try:
+        return done.result(name)
+    except KeyError:
         raise RequestError(
             f"There is no result {name!r} in this recording, or it was not kept. Record without "
             "`keep`."
-        )
-    return done.results[name]
+        ) from None
 
 
 def _old(done: ForwardPass, source: Source) -> Tensor:
     if source.role == "state":
         return done.state[source.name].detach()
     result_of(done, source.name)  # raises where it was not kept
-    return done.results[source.name].detach()
+    return done.result(source.name).detach()
 
 
 def _as_recorded(done: ForwardPass, source: Source) -> Tensor:
@@ -130,7 +131,7 @@ def _plain(tensor: Tensor) -> Tensor:
     return tensor.dequantize() if tensor.is_quantized else tensor
 
 
-def _compute(operation: Operation, value: Callable[[Source], Tensor]) -> Tensor:
+def compute(operation: Operation, value: Callable[[Source], Tensor]) -> Tensor:
     """The result of an operation for other operands, which it gets as copies."""
     if operation.kind == INPLACE_UPDATE:
         raise RequestError(_not_again(operation))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from convscope.errors import RequestError, nearest
 from convscope.interventions.edits import Edit, check_index
 from convscope.recording import ForwardPass, Operation, run_once
-from convscope.recording.recorder import ShouldKeep
+from convscope.recording.recorder import OnResult, ShouldKeep, ShouldRetain
 
 Values = Mapping[Edit, Tensor]
 """What edits of the actions `mean` and `patch` put in place, as they broadcast to the units."""
@@ -63,21 +63,31 @@ class ChangedPass:
         values: Values | None = None,
         *,
         should_keep: ShouldKeep = lambda module, kind: False,
+        should_retain: ShouldRetain = lambda number, tensor: True,
+        on_result: OnResult = lambda number, result: None,
         num_classes: int | None = None,
     ) -> tuple[ForwardPass, Tensor]:
         """The pass, and what the network returned as its main output, (n, ...).
 
+        `on_result` gets each result with its change.
+
         Raises RequestError where the network takes another path than before.
         """
-        outputs: dict[int, Tensor] = {}
+        latest: list[Tensor] = []
 
         def change(number: int, result: Tensor) -> None:
             for edit in self.results.get(number, ()):
                 apply_edit(result, edit, (values or {}).get(edit), is_batch=True)
-            outputs[number] = result
+            latest[:] = [result]
+            on_result(number, result)
 
         done = run_once(
-            self._net, images, should_keep=should_keep, num_classes=num_classes, on_result=change
+            self._net,
+            images,
+            should_keep=should_keep,
+            should_retain=should_retain,
+            num_classes=num_classes,
+            on_result=change,
         )
         for number in self.results:
             before = self._operations[number].name
@@ -86,8 +96,7 @@ class ChangedPass:
                     f"{before} was not computed where it was before: the network takes another "
                     "path for this image, on which it cannot be changed."
                 )
-        last = [operation.name for operation in done.operations].index(done.output)
-        return done, outputs[last].detach()
+        return done, latest[0].detach() if done.returned is None else done.returned
 
     def results_of(self, images: Tensor, edits: Sequence[Edit]) -> dict[Edit, Tensor]:
         """What the operations return that edits name, unchanged, for images."""

@@ -68,6 +68,9 @@ class ForwardPass:
         parameters, buffers: which of the names of `state` are what.
         requires_grad: which of them require gradients; torch computes some products in another
             order for these, also where it takes no gradients.
+        returned: what the network returned as its output, whatever was kept; None where no
+            operation is known to have computed it.
+        compute: gives a result that is not among `results`, as it was; None where nothing can.
     """
 
     operations: tuple[Operation, ...]
@@ -78,6 +81,37 @@ class ForwardPass:
     buffers: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()
     requires_grad: frozenset[str] = frozenset()
+    returned: Tensor | None = None
+    compute: Callable[[str], Tensor] | None = None
+
+    def result(self, name: str) -> Tensor:
+        """A result. Raises KeyError for one that was not kept and cannot be computed."""
+        if name in self.results or self.compute is None:
+            return self.results[name]
+        return self.compute(name)
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The network's state and the results that are kept or can be computed, by name."""
+        return _Tensors(self)
+
+
+class _Tensors(Mapping[str, Tensor]):
+    def __init__(self, done: ForwardPass) -> None:
+        self._done = done
+
+    def __getitem__(self, name: str) -> Tensor:
+        state = self._done.state
+        return state[name] if name in state else self._done.result(name)
+
+    def __iter__(self) -> Iterator[str]:
+        computed = (
+            () if self._done.compute is None else (each.name for each in self._done.operations)
+        )
+        return iter(dict.fromkeys((*self._done.state, *self._done.results, *computed)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
 Names = tuple[list[Operation], Mapping[int | str, str]]

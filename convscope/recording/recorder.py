@@ -40,6 +40,12 @@ from convscope.recording.wrappers import eager, modules_by_path, unwrapped
 ShouldKeep = Callable[[str, str], bool]
 """Whether to keep the result of an operation, given the module that called it and its kind."""
 
+ShouldRetain = Callable[[int, Tensor], bool]
+"""Whether to keep one tensor among those of `ShouldKeep`, given its number in the pass.
+
+Of the image and of constants the number is negative.
+"""
+
 OnResult = Callable[[int, Tensor], None]
 """Gets each result as it is computed, with the number of its operation in the pass."""
 
@@ -49,21 +55,22 @@ def run_once(
     image: Tensor,
     *,
     should_keep: ShouldKeep,
+    should_retain: ShouldRetain = lambda number, tensor: True,
     num_classes: int | None = None,
     on_result: OnResult = lambda number, result: None,
     with_gradients: bool = False,
 ) -> ForwardPass:
     """Run the network as it is on `image` (1, c, h, w), without gradients; leave it as it was.
 
-    Keeps the image, the results that `should_keep` asks for, and what those were computed from. The
-    network may write to the image, so pass a copy. Of several results, the output is the one that
-    `convscope.forward.main_output` names.
+    Keeps the image, the results that `should_keep` asks for, and what those were computed from, as
+    far as `should_retain` agrees. The network may write to the image, so pass a copy. Of several
+    results, the output is the one that `convscope.forward.main_output` names.
 
     `on_result` gets every result, whatever is kept; the network may write to it afterwards. With
     `with_gradients` it has a graph of autograd back to the image and the parameters.
     """
     net = unwrapped(net)
-    recorder = _Recorder(net, image, should_keep, on_result)
+    recorder = _Recorder(net, image, should_keep, should_retain, on_result)
     try:
         with (
             eager(net),
@@ -93,14 +100,19 @@ class _Recorder(TorchFunctionMode):
     """Intercepts every function of torch that is called, and knows in which module's forward."""
 
     def __init__(
-        self, net: nn.Module, image: Tensor, should_keep: ShouldKeep, on_result: OnResult
+        self,
+        net: nn.Module,
+        image: Tensor,
+        should_keep: ShouldKeep,
+        should_retain: ShouldRetain,
+        on_result: OnResult,
     ) -> None:
         super().__init__()
         self.on_result = on_result
         self.modules = modules_by_path(net)
         self.should_keep = should_keep
         self.operations: list[RawOperation] = []
-        self.retained = RetainedTensors()
+        self.retained = RetainedTensors(should_retain)
         self.state = ModelState(self.modules)
         self.calls = ModuleCalls(self.modules)
         self.outputs: dict[int, int] = {}  # by the call of a module: what computed its output
@@ -300,19 +312,20 @@ class _Recorder(TorchFunctionMode):
             unknown=self.sources.unknown,
             taken=self.state.tensors,
         )
-        numbers = [self.sources.number(tensor) for tensor in outputs]
-        known = [names[number] for number in numbers if number is not None]
+        numbered = [(self.sources.number(tensor), tensor) for tensor in outputs]
+        known = [(names[n], tensor.detach()) for n, tensor in numbered if n is not None]
         last = operations[-1].name if operations else IMAGE
         results = {names[number]: tensor for number, tensor in self.retained.tensors.items()}
         return ForwardPass(
             tuple(operations),
             results,
             self.state.tensors,
-            known[0] if known else last,
+            known[0][0] if known else last,
             parameters=self.state.parameters,
             requires_grad=self.state.requires_grad,
             buffers=frozenset(self.state.tensors) - self.state.parameters,
             unknown=frozenset(names[number] for number in self.sources.unknown),
+            returned=known[0][1] if known else None,
         )
 
 

@@ -1,8 +1,10 @@
 """The tensors of a pass as they were when they were recorded, whatever overwrites them later."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from random import getstate, setstate
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,13 +14,14 @@ from torch import Tensor
 class RetainedTensors:
     """Tensors by their number in the pass, each kept once and copied only before a mutation."""
 
-    def __init__(self) -> None:
+    def __init__(self, should_retain: Callable[[int, Tensor], bool]) -> None:
         self.tensors: dict[int, Tensor] = {}
+        self._should_retain = should_retain
         self._sharing: dict[int, list[int]] = {}  # by storage
         self._fresh: list[int] = []  # not yet among those
 
     def retain(self, number: int, tensor: Tensor) -> None:
-        if number not in self.tensors:
+        if number not in self.tensors and self._should_retain(number, tensor):
             self.tensors[number] = tensor.detach()  # which does not follow a new `data`
             self._fresh.append(number)
 
@@ -40,6 +43,24 @@ class RetainedTensors:
             empty = torch.empty(0, dtype=old.dtype, device=old.device)
             self.tensors[number] = empty.set_(kept, *layout)
         self._sharing[storage_id(self.tensors[numbers[0]])] = list(numbers)
+
+
+@dataclass(frozen=True)
+class RandomState:
+    """The random state of torch on the CPU, of numpy and of Python when this is made."""
+
+    torch: Tensor = field(default_factory=torch.get_rng_state)
+    numpy: Any = field(default_factory=np.random.get_state)
+    python: Any = field(default_factory=getstate)
+
+    @contextmanager
+    def restored(self) -> Generator[None]:
+        """Draw the same numbers again inside the block."""
+        with preserve_rng(()):
+            torch.set_rng_state(self.torch)
+            np.random.set_state(self.numpy)  # noqa: NPY002
+            setstate(self.python)
+            yield
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`convscope.lab`: the page, opened from Python."""
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Self
 
 from torch import nn
 
+from convscope.errors import RequestError
 from convscope.http_server.listening import check_port
 from convscope.models import find_run
 from convscope.webapp.entrance import first_network
@@ -76,6 +78,7 @@ def lab(
     trust: bool = False,
     runs: str | Path = "runs",
     data: str | Sequence[str] = (),
+    max_memory: float | None = None,
     host: str = "127.0.0.1",
     port: int = PORT,
     open: bool = True,  # noqa: A002 -- the command line's word
@@ -102,6 +105,8 @@ def lab(
         runs: the folder whose runs the page lists and where it creates new ones.
         data: folders or CSV files of labeled images that the page can train on, in addition to
             the named data sets.
+        max_memory: for the results of recorded images, in GB; by default an eighth of the memory
+            that is free. What does not fit is computed again where it is looked at.
         host: the address to listen on; one that other machines reach needs a token, which is part
             of `address`.
         port: the port to listen on; if it is in use, the next free one.
@@ -125,6 +130,7 @@ def lab(
         trust=trust,
         runs=runs,
         data=sources,
+        max_memory=max_memory,
         host=host,
         port=port,
     )
@@ -147,6 +153,7 @@ def make_server(
     trust: bool,
     runs: str | Path,
     data: Sequence[str],
+    max_memory: float | None = None,
     host: str,
     port: int,
     say: Callable[[str], None] = print,
@@ -159,7 +166,7 @@ def make_server(
     check_port(port)
     subjects = [str(one) if isinstance(one, Path) else one for one in networks]
     subjects = subjects or [first_network(say)]
-    store = ModelStore()
+    store = ModelStore(None if max_memory is None else _bytes(max_memory))
     opened = [Path(image) for image in images]
     fill(
         store,
@@ -184,3 +191,9 @@ def make_server(
         models=[name for name in names if is_table(name) or (":" in name and not find_run(name))],
     )
     return Server(store, jobs, host=host, first_port=port)
+
+
+def _bytes(gigabytes: float) -> int:
+    if not 0 < gigabytes < math.inf:
+        raise RequestError(f"`max_memory` is in GB and above 0, not {gigabytes:g}.")
+    return int(gigabytes * 1e9)

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from convscope.errors import RequestError
 from convscope.http_server.listening import free_port
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.launch import fill
@@ -234,6 +235,56 @@ def test_the_oldest_images_are_dropped_with_a_message(monkeypatch):
     with TestClient(app, base_url=f"http://{HOST}") as client:
         answer = client.get(f"/api/networks/lenet5/images/{images[0].id}")
         assert "gone from the lab's memory" in answer.json()["message"]
+
+
+def asked(net, images, max_memory):
+    """What the lab answers to everything that reads recordings, of two networks in turn."""
+    several = ModelStore(max_memory)
+    models = [several.open(net), several.open(net)]
+    ids = [several.add(models[n % 2], str(n), pixels).id for n, pixels in enumerate(images)]
+    said = []
+    app = make_app(several, TrainingJobs(Path("none")), hosts=frozenset({HOST}))
+    with TestClient(app, base_url=f"http://{HOST}") as own:
+        for n, image in enumerate(ids * 2):
+            model = models[n % 2]
+            path = f"/api/networks/{model.id}/images/{image}"
+            rows = [row.name for row in model.rows]
+            gets = ["", "/thumbnails", "/pixels/3,4", f"/units/{model.answer_row}/1,0,0"]
+            gets += [f"/volumes/{name}" for name in reversed(rows)]
+            gets += [f"/units/{name}/0,0,0" for name in rows[:8]]
+            gets += [
+                f"/scores/{rows[5]}?rank={rank}" for rank in ("strongest", "distance_from_mean")
+            ]
+            said += [own.get(path + get) for get in gets]
+            other = {"weights": ["conv1.weight[0,0,1,1]=0.5"], "pixels": [], "settings": []}
+            said.append(own.post(f"{path}/what-if", json=other))
+            change = {"row": rows[3], "map": 1, "action": "scale", "value": 2}
+            said.append(own.post(f"{path}/changes", json={"changes": [change]}))
+    assert {answer.status_code for answer in said} == {200}
+    return [answer.content for answer in said], several, models
+
+
+def test_everything_answers_the_same_where_memory_is_short(store):
+    net = store.model("resnet20_cifar").net
+    images = [np.random.default_rng(n).integers(0, 256, (32, 32, 3), np.uint8) for n in range(4)]
+    whole, roomy, _ = asked(net, images, None)
+    small, tight, models = asked(net, images, 300_000)
+    assert small == whole
+    held = [image.is_held for model in models for image in model.images]
+    assert (held.count(True), len(held)) == (1, 4)
+    assert all(image.is_held for model in roomy.models.values() for image in model.images)
+    assert tight.recordings.limit == 300_000
+
+
+def test_an_image_whose_network_was_changed_is_not_recorded_again():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4 * 222 * 222, 3))
+    several = ModelStore(1)
+    model = several.open(net)
+    first, _ = (several.add(model, str(n), np.full((224, 224, 1), n, np.uint8)) for n in (0, 9))
+    with torch.no_grad():
+        net[2].bias.add_(1)
+    with pytest.raises(RequestError, match="answers otherwise than when 0 was opened"):
+        _ = first.recording
 
 
 def test_a_second_lab_finds_the_next_port():

@@ -104,7 +104,7 @@ class OperationView:
     def stored(self, name: str) -> Tensor:
         """A result as it was stored, quantized where it is."""
         result_of(self.forward_pass, name)
-        return self.forward_pass.results[name]
+        return self.forward_pass.result(name)
 
     @property
     def spacing(self) -> float:
@@ -160,7 +160,7 @@ def result_of(forward_pass: ForwardPass, name: str) -> Tensor:
     Raises RequestError if it was not kept.
     """
     try:
-        return readable(forward_pass.results[name])
+        return readable(forward_pass.result(name))
     except KeyError:
         raise RequestError(
             f"The result of {name} was not kept. Record again without `keep=`, or add {name} to it."

@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from convscope.errors import RequestError
+from convscope.explanation.bounded import record_within
 from convscope.explanation.loading import preprocess
 from convscope.explanation.recording import Recording
 from convscope.inference import inference_mode
 from convscope.interventions.api import ImageIntervention, intervene_on_opened
 from convscope.interventions.changed_pass import ChangedPass
 from convscope.interventions.edits import Action, Edit
-from convscope.recording import Source
+from convscope.recording import ForwardPass, Source
+from convscope.recording.recorder import OnResult, ShouldRetain
+from convscope.recording.retention import RandomState
 from convscope.runs.data import is_data_here
 from convscope.terms import json_number
 from convscope.webapp.inspect.computations import Computation
@@ -28,7 +31,7 @@ MAX_CHANGES = 16
 
 _TERMS = 8
 _SHOWN = 12  # operations whose results changed most
-_ONE_AT_A_TIME = threading.Lock()  # a pass keeps all results of the network
+_ONE_AT_A_TIME = threading.Lock()  # a pass keeps many results of the network
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,22 @@ def change_image(
     with _ONE_AT_A_TIME:
         opened = model.copy_opened()
         changed = ChangedPass(opened.net, before.operations, edits)
-        fed = preprocess(image.pixels, opened.card)
-        with inference_mode(opened.net), torch.inference_mode(mode=False):
-            done, _ = changed.run(
-                fed.clone(), values, should_keep=lambda module, kind: True,
-                num_classes=len(opened.card.classes),
-            )  # fmt: skip
-        after = with_probabilities(Recording(done, before.note), opened.card)
+        fed, random = preprocess(image.pixels, opened.card), RandomState()
+
+        def run(should_retain: ShouldRetain, on_result: OnResult) -> ForwardPass:
+            with inference_mode(opened.net), torch.inference_mode(mode=False), random.restored():
+                return changed.run(
+                    fed.clone(),
+                    values,
+                    should_keep=lambda module, kind: True,
+                    should_retain=should_retain,
+                    on_result=on_result,
+                    num_classes=len(opened.card.classes),
+                )[0]
+
+        limit = image.recordings.limit
+        recording, _ = record_within(run, limit, always=changed.results, note=before.note)
+        after = with_probabilities(recording, opened.card)
         found = ImageIntervention(tuple(edits), before, after, opened.card)
         return {"edits": list(map(str, edits)), **_effects(found, units, about)}
 

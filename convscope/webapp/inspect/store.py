@@ -6,7 +6,6 @@ import inspect
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from torch import Tensor, nn
 from convscope.card import Card
 from convscope.data.normalize import scale_and_shift
 from convscope.errors import RequestError, WorkError
+from convscope.explanation.bounded import record_within, runs_of
 from convscope.explanation.loading import preprocess, read_pixels
-from convscope.explanation.recording import Recording, record
+from convscope.explanation.recording import record
 from convscope.features.class_images import ClassImages
 from convscope.inference import inference_mode
 from convscope.models import ModelLike, OpenedModel, named_weights, open_model
@@ -32,30 +32,12 @@ from convscope.webapp.inspect.probabilities import (
     has_one_logit,
     with_probabilities,
 )
+from convscope.webapp.inspect.recordings import RecordedImage, Recordings, output_of
 from convscope.webapp.inspect.unit import UnitView
 from convscope.weights.class_names import ClassNamesLike, parse_class_names
 from convscope.weights.preprocessing import InputSettings
 
-_MAX_IMAGES = 64  # recorded at a time, over all models
-_MAX_BYTES = 1 << 30  # of their results
-
-
-@dataclass(frozen=True)
-class RecordedImage:
-    """A model's forward pass over one image; `number` counts them in order of arrival."""
-
-    id: str
-    title: str
-    number: int
-    pixels: NDArray[np.uint8]
-    recording: Recording
-    units: UnitView
-
-    @cached_property
-    def size(self) -> int:
-        """Bytes of the results."""
-        results = (self.recording[name].tensor for name in self.recording.names)
-        return sum(tensor.numel() * tensor.element_size() for tensor in results)
+_MAX_IMAGES = 64  # open at a time, over all models
 
 
 @dataclass
@@ -67,6 +49,8 @@ class LoadedModel:
         warning: what the page says of it first; empty for most.
         class_images: training images of its run.
         recorded: the least recently used first.
+        rows: of the graph; none before the first image was recorded.
+        answer_row: the row whose units are what `predictions` shows, by class; "" if there is none.
     """
 
     id: str
@@ -76,6 +60,8 @@ class LoadedModel:
     recorded: OrderedDict[str, RecordedImage] = field(
         default_factory=OrderedDict[str, RecordedImage]
     )
+    rows: list[GraphRow] = field(default_factory=list[GraphRow])
+    answer_row: str = ""
 
     @property
     def title(self) -> str:
@@ -102,26 +88,9 @@ class LoadedModel:
             ) from error
 
     @property
-    def rows(self) -> list[GraphRow]:
-        """The rows of the graph; none before the first image was recorded."""
-        for image in self.recorded.values():
-            return list(image.units.rows.values())
-        return []
-
-    @property
     def images(self) -> list[RecordedImage]:
         """The recorded images in order of arrival."""
         return sorted(self.recorded.values(), key=lambda image: image.number)
-
-    @property
-    def answer_row(self) -> str:
-        """The row whose units are what `predictions` shows, by class; "" if there is none."""
-        for image in self.recorded.values():
-            shown = image.units.row_of(image.recording.names[-1]) or "image"
-            count = 1 if self.has_one_logit(image) else len(self.card.classes)
-            if self.predictions(image) and image.units.rows[shown].shape[0] == count:
-                return shown
-        return ""
 
     def row(self, name: str) -> GraphRow:
         """The row of a layer. Raises RequestError for an unknown name."""
@@ -140,14 +109,14 @@ class LoadedModel:
 
     def has_one_logit(self, image: RecordedImage) -> bool:
         """Whether the network returns one number for two classes."""
-        return has_one_logit(image.recording[image.recording.output].shape, self.card)
+        return has_one_logit(image.output.shape, self.card)
 
     def predictions(self, image: RecordedImage) -> list[dict[str, Any]]:
         """The classes with their probabilities, the most probable first; empty without any.
 
         `unit` is the map of `answer_row` that shows how a probability comes about.
         """
-        shares = class_probabilities(image.recording[image.recording.output].value, self.card)
+        shares = class_probabilities(image.output, self.card)
         if shares is None:
             return []
         is_one = self.has_one_logit(image)
@@ -189,7 +158,13 @@ class LoadedModel:
             label = predictions[0]["class"]
             what = f"the mean of {len(pixels)} training images of class {label}"
             return np.mean(volumes, axis=0), what
-        others = [volume_of(other.recording, row) for other in self.images if other is not image]
+        others = [
+            volume_of(other.recording, row)
+            if other.is_held
+            else self._volume(preprocess(other.pixels, self.card), row)
+            for other in self.images
+            if other is not image
+        ]
         if not others:
             return None, "There is no other image to compare with. Add one."
         what = f"the mean of {len(others)} other image{'s' if len(others) > 1 else ''} here"
@@ -274,9 +249,14 @@ def _with_labels(opened: OpenedModel, count: int) -> OpenedModel:
 
 
 class ModelStore:
-    """The models that are open in a lab."""
+    """The models that are open in a lab.
 
-    def __init__(self) -> None:
+    Args:
+        max_memory: bytes for the results of recorded images; by default an eighth of what is free.
+    """
+
+    def __init__(self, max_memory: int | None = None) -> None:
+        self.recordings = Recordings(max_memory)
         self._count = 0
         self.models: dict[str, LoadedModel] = {}
         self._writing = threading.Lock()
@@ -345,27 +325,42 @@ class ModelStore:
     def _record(
         self, model: LoadedModel, image_id: str, title: str, pixels: NDArray[np.uint8]
     ) -> RecordedImage:
+        run = runs_of(model.net, preprocess(pixels, model.card))
+
+        def make() -> tuple[UnitView, int]:
+            recording, size = record_within(run, self.recordings.limit)
+            if model.opened.is_assumed and ends_in_sigmoid(recording):
+                model.opened = _with_labels(model.opened, len(recording[recording.output].value))
+            recording = with_probabilities(recording, model.card)
+            parameters = {name: weight.numel() for name, weight in model.net.named_parameters()}
+            return UnitView(recording, graph_rows(recording, parameters)), size
+
+        self._count += 1
         try:
-            with inference_mode(model.net):
-                recording = record(model.net, preprocess(pixels, model.card))
+            units = self.recordings.get(self._count, make)
         except RuntimeError as error:
             first = str(error).strip().splitlines()[0].rstrip(".")
             raise RequestError(f"{model.title} does not accept this image ({first}).") from error
-        if model.opened.is_assumed and ends_in_sigmoid(recording):
-            model.opened = _with_labels(model.opened, len(recording[recording.output].value))
-        recording = with_probabilities(recording, model.card)
-        sizes = {name: weight.numel() for name, weight in model.net.named_parameters()}
-        units = UnitView(recording, graph_rows(recording, sizes))
-        self._count += 1
-        return RecordedImage(image_id, title, self._count, pixels, recording, units)
+        output, how = output_of(units), (self.recordings, make)
+        image = RecordedImage(image_id, title, self._count, pixels, output, *how)
+        if not model.rows:
+            model.rows = list(units.rows.values())
+            model.answer_row = _answer_row(model, image, units)
+        return image
 
     def _drop(self) -> None:
-        """Drop the least recently used images; each model keeps its last."""
+        """Drop the least recently used images of too many; each model keeps its last."""
         while True:
             held = [(m, image) for m in [*self.models.values()] for image in m.recorded.values()]
-            size = sum(image.size for _, image in held)
             droppable = [(m, image) for m, image in held if len(m.recorded) > 1]
-            if (len(held) <= _MAX_IMAGES and size <= _MAX_BYTES) or not droppable:
+            if len(held) <= _MAX_IMAGES or not droppable:
                 return
             model, image = droppable[0]
             del model.recorded[image.id]
+            self.recordings.forget(image.number)
+
+
+def _answer_row(model: LoadedModel, image: RecordedImage, units: UnitView) -> str:
+    shown = units.row_of(units.recording.names[-1]) or "image"
+    count = 1 if model.has_one_logit(image) else len(model.card.classes)
+    return shown if model.predictions(image) and units.rows[shown].shape[0] == count else ""

@@ -4,7 +4,7 @@ import base64
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from convscope.card import Card
 from convscope.errors import RequestError
 from convscope.explanation.loading import preprocess
 from convscope.explanation.recording import Recording
@@ -42,7 +41,7 @@ _SETTINGS: Mapping[type[nn.Module], tuple[SettingName, ...]] = {
 _SHOWN = 16  # layers whose maps are drawn
 _SIDE = 56  # points of a map that is drawn
 _VECTOR = 512  # units of a vector that is drawn
-_ONE_AT_A_TIME = threading.Lock()  # a pass keeps all results of the network
+_ONE_AT_A_TIME = threading.Lock()  # a pass keeps the volumes of the network
 
 
 @dataclass(frozen=True)
@@ -110,15 +109,15 @@ def what_if(
         if asked.weights or asked.settings:
             net = model.copy_opened().net
             _change(net, model, asked)
-        values, output, failure = _run(net, pixels, model.card, image)
-    rows = [
-        (row, values[row.out])
-        for row in model.rows
-        if row.op != "image" and row.out in values and row.out in image.recording
-    ]
-    found = [(row, _compared(image.recording, row, value, spot)) for row, value in rows]
+        values, output, failure = _run(net, pixels, model, image)
+        recording = image.recording
+        found = [
+            (row, _compared(recording, row, values.pop(row.out), spot))
+            for row in model.rows
+            if row.op != "image" and row.out in values and row.out in recording
+        ]
     changed = [{"row": row.name, **told} for row, told in found if told is not None]
-    before = class_probabilities(image.recording[image.recording.output].value, model.card)
+    before = class_probabilities(image.output, model.card)
     after = None if output is None else class_probabilities(output, model.card)
     return {
         "failure": failure,
@@ -174,29 +173,37 @@ def _change(net: nn.Module, model: LoadedModel, asked: Supposition) -> None:
 
 
 def _run(
-    net: nn.Module, pixels: NDArray[np.uint8], card: Card, image: RecordedImage
+    net: nn.Module, pixels: NDArray[np.uint8], model: LoadedModel, image: RecordedImage
 ) -> tuple[dict[str, Tensor], Tensor | None, str]:
-    """The results by operation, without the batch; the output; why it ended before, or ""."""
-    operations = image.recording.operations
+    """The volumes by operation, without the batch; the output; why it ended before, or ""."""
+    operations, card = image.recording.operations, model.card
+    volumes = {row.out for row in model.rows}
     results: dict[int, Tensor] = {}
+    last: dict[int, Tensor] = {}
 
     def keep(number: int, result: Tensor) -> None:
-        results[number] = result.detach().clone()
+        last.clear()
+        last[number] = result
+        if number < len(operations) and operations[number].name in volumes:
+            results[number] = result.detach().clone()
 
     try:
         with inference_mode(net), torch.inference_mode(mode=False):
             done = run_once(
                 net,
                 preprocess(pixels, card).clone(),
-                should_keep=lambda _module, _kind: True,
+                should_keep=lambda _module, _kind: False,
                 num_classes=len(card.classes),
                 on_result=keep,
             )
     except (RuntimeError, ValueError) as error:
         values = {operations[number].name: value[0] for number, value in results.items()}
-        return values, None, _failure(error, operations, len(results), image)
-    after = with_probabilities(Recording(done), card)
-    names = [name for name in after.names if name in image.recording]
+        return values, None, _failure(error, operations, max(last, default=-1) + 1, image)
+    known = {done.operations[number].name: value for number, value in results.items()}
+    known[done.output] = last[max(last)] if done.returned is None else done.returned
+    after = with_probabilities(Recording(replace(done, results={**done.results, **known})), card)
+    added = {operation.name for operation in after.operations[len(done.operations) :]}
+    names = [name for name in after.names if name in volumes & {*known, *added}]
     return {name: after[name].value for name in names}, after[after.output].value, ""
 
 
