@@ -113,7 +113,7 @@ def _ended(now):
 @pytest.fixture(scope="module")
 def studied(lab):
     client, api, _ = lab
-    assert client.get(f"{api}/levels").status_code == 404
+    assert client.get(f"{api}/levels").json() is None
     assert finish(client, api, kind="filters")["state"] == "done"
     return lab
 
@@ -195,7 +195,7 @@ def test_twins_are_of_the_data_set_and_say_how_sure(lab, images):
     at = np.ix_(every["order"], every["order"])
     assert np.tril(values) == pytest.approx(100 * np.tril(expected.correlation[at]), abs=0.51)
     assert np.triu(values, 1) == pytest.approx(100 * np.triu(expected.alignment[at], 1), abs=0.51)
-    assert client.get(f"{api}/similarity/3").status_code == 404
+    assert client.get(f"{api}/similarity/3").json() is None
 
 
 def test_the_map_has_each_image_with_its_class_and_prediction(lab, images):
@@ -220,7 +220,7 @@ def test_probes_need_two_splits_and_say_so(lab):
     ended = finish(client, api, kind="probes")
     assert ended["state"] == "failed"
     assert "has no train split" in ended["message"]
-    assert client.get(f"{api}/probes").status_code == 404
+    assert client.get(f"{api}/probes").json() is None
 
 
 def test_what_does_not_fit_is_refused_in_words(lab):
@@ -230,7 +230,8 @@ def test_what_does_not_fit_is_refused_in_words(lab):
         assert answer.status_code == status
         return answer.json()["message"]
 
-    assert message(client.get(f"{api}/map/3")) == "The map at 3 was not drawn yet."
+    assert client.get(f"{api}/map/3").json() is None
+    assert message(client.get(f"{api}/map/3/sheet.png")) == "The map at 3 was not drawn yet."
     said = message(client.post(f"{api}/images", json={"key": "../secret"}))
     assert said == "There is no image '../secret' in all of crosses."
     assert "no layer 'nine'" in message(
@@ -270,7 +271,10 @@ def test_a_run_keeps_its_results_while_it_has_their_weights(digits_run, tmp_path
         assert finish(client, api, kind="row", row="conv1")["state"] == "done"
         first = client.get(f"{api}/patches/conv1/0").json()
         shutil.rmtree(run / "learned")
-        assert client.get(f"{api}/patches/conv1/0").status_code == 404
+        refused = client.get(f"{api}/patches/conv1/0/strip.png")
+        assert refused.status_code == 404
+        assert refused.json()["message"] == "The patches of conv1 were not looked for yet."
+        assert client.get(f"{api}/patches/conv1/0").json() is None
         assert finish(client, api, kind="row", row="conv1")["state"] == "done"
         assert client.get(f"{api}/patches/conv1/0").json() == first
     assert [path.suffix for path in (run / "learned").iterdir()] == [".json"]
@@ -279,7 +283,7 @@ def test_a_run_keeps_its_results_while_it_has_their_weights(digits_run, tmp_path
     client, model = client_of(run)
     with torch.no_grad():
         model.net.conv1.bias += 1
-    assert client.get(f"{api}/patches/conv1/0").status_code == 404
+    assert client.get(f"{api}/patches/conv1/0").json() is None
 
 
 def test_a_run_shows_the_kernels_of_parts_and_what_probes_read(digits_run, tmp_path):
@@ -335,7 +339,7 @@ def test_a_cancelled_pass_goes_on_where_it_was(images, monkeypatch):
 
 def test_the_results_are_those_of_evaluate_and_name_every_image(lab, images):
     client, api, model = lab
-    assert client.get(f"{api}/results").status_code == 404
+    assert client.get(f"{api}/results").json() is None
     ended = finish(client, api, kind="results")
     assert ended["state"] == "done", ended
     found = client.get(f"{api}/results").json()

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from convscope.errors import ConvscopeError, RequestError
@@ -52,18 +52,22 @@ class ImageKey(BaseModel):
 
 
 class Missing(RequestError):
-    """A result that was not computed yet."""
+    """A result that was not computed yet: the answer is null."""
 
 
 def add_learned(
     app: FastAPI, store: ModelStore, subjects: Subjects, computations: Computations
 ) -> None:
-    """Add the routes of what a network learned."""
+    """Add the routes of what a network learned. What was not computed yet is null."""
     studies = _Studies(computations)
     _add_studies(app, subjects, studies)
     _add_filters(app, subjects)
     _add_measures(app, subjects)
     _add_results(app, subjects)
+
+    @app.exception_handler(Missing)
+    async def not_yet(_request: Request, _error: Missing) -> JSONResponse:
+        return JSONResponse(None, headers=_FRESH)
 
     @app.post(_API + "/images")
     def show_image(net: Name, body: ImageKey) -> dict[str, str]:
@@ -173,7 +177,7 @@ def _add_filters(app: FastAPI, subjects: Subjects) -> None:
         subject = subjects.find(net, data)
         layer = patches_of(subject, row)
         if layer is None:
-            raise Missing(f"The patches of {row} were not looked for yet.")
+            raise Missing
         return subject, layer
 
     def filter_of(
@@ -202,7 +206,10 @@ def _add_filters(app: FastAPI, subjects: Subjects) -> None:
     @app.get(_API + "/patches/{row}/{index}/strip.png", response_class=Png)
     def strip(net: Name, row: Name, index: int, data: Name = "") -> Response:
         """The patches of a filter side by side, a square for each; clear outside of the image."""
-        subject, _, one = filter_of(net, row, index, data)
+        try:
+            subject, _, one = filter_of(net, row, index, data)
+        except Missing:
+            raise RequestError(f"The patches of {row} were not looked for yet.") from None
         return Png(patch_strip(subject.images, one["patches"]), headers=_FRESH)
 
 
@@ -211,20 +218,20 @@ def _add_measures(app: FastAPI, subjects: Subjects) -> None:
     def redundancy(net: Name, data: Name = "") -> JSONResponse:
         """Twins and dead maps of each convolution, over the data set."""
         subject = subjects.find(net, data)
-        return _saved(subject, "redundancy", "The maps were not compared yet.")
+        return _saved(subject, "redundancy")
 
     @app.get(_API + "/similarity/{layer}")
     def similarity(net: Name, layer: Name, data: Name = "") -> JSONResponse:
         """How alike every two maps of a layer are: correlation and CKA, in percent."""
         subject = subjects.find(net, data)
         path = matrix_path(subject, layer)
-        return _stored(subject, path, f"The maps of {layer} were not compared yet.")
+        return _stored(subject, path)
 
     @app.get(_API + "/probes")
     def probes(net: Name, data: Name = "") -> JSONResponse:
         """What a linear classifier reads from each level."""
         subject = subjects.find(net, data)
-        return _saved(subject, "probes", "No classifier was fitted to the levels yet.")
+        return _saved(subject, "probes")
 
 
 def _add_results(app: FastAPI, subjects: Subjects) -> None:
@@ -232,13 +239,13 @@ def _add_results(app: FastAPI, subjects: Subjects) -> None:
     def levels(net: Name, data: Name = "") -> JSONResponse:
         """The levels of a network, the lowest first, each with its most telling filters."""
         subject = subjects.find(net, data)
-        return _saved(subject, "levels", "The levels were not computed yet.")
+        return _saved(subject, "levels")
 
     @app.get(_API + "/results")
     def results(net: Name, data: Name = "") -> JSONResponse:
         """How good a network is on the data: figures, confusion, calibration, every image."""
         subject = subjects.find(net, data)
-        return _saved(subject, "results", "The network was not evaluated yet.")
+        return _saved(subject, "results")
 
     @app.get(_API + "/image.png", response_class=Png)
     def image(net: Name, key: Name, data: Name = "") -> Response:
@@ -250,7 +257,7 @@ def _add_results(app: FastAPI, subjects: Subjects) -> None:
         """The map of images at a row: points, labels, predictions."""
         subject = subjects.find(net, data)
         path = map_path(subject, row, method)
-        return _stored(subject, path, f"The map at {row} was not drawn yet.")
+        return _stored(subject, path)
 
     @app.get(_API + "/map/{row}/sheet.png", response_class=Png)
     def sheet(net: Name, row: Name, method: Method = "pca", data: Name = "") -> Response:
@@ -259,15 +266,12 @@ def _add_results(app: FastAPI, subjects: Subjects) -> None:
         try:
             return Png(sheet_path(subject, row, method).read_bytes(), headers=_FRESH)
         except OSError:
-            raise Missing(f"The map at {row} was not drawn yet.") from None
+            raise RequestError(f"The map at {row} was not drawn yet.") from None
 
 
-def _saved(subject: Subject, kind: str, sentence: str) -> JSONResponse:
-    return _stored(subject, subject.cache.path(kind), sentence)
+def _saved(subject: Subject, kind: str) -> JSONResponse:
+    return _stored(subject, subject.cache.path(kind))
 
 
-def _stored(subject: Subject, path: Path, sentence: str) -> JSONResponse:
-    content = subject.cache.read(path)
-    if content is None:
-        raise Missing(sentence)
-    return JSONResponse(content, headers=_FRESH)
+def _stored(subject: Subject, path: Path) -> JSONResponse:
+    return JSONResponse(subject.cache.read(path), headers=_FRESH)

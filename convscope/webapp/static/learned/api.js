@@ -4,7 +4,7 @@
 /** @import { Results } from "../results/types.js" */
 /** @import { FilterOfLayer, ImageMap, LayerFilters, Levels, Probes, Redundancy, Similarity, Status, Study } from "./types.js" */
 
-import { Refused, ask, post } from "../api.js";
+import { ask, post } from "../api.js";
 
 const STRIPS = 256; // pictures of patches that are kept
 const PAUSE = 400; // milliseconds between two looks at a pass
@@ -26,14 +26,7 @@ const get = async (path) => (await ask(path)).json();
  * What is known, or null where it was not computed yet.
  * @template T @param {Promise<T>} asked @returns {Promise<T | null>}
  */
-export async function known(asked) {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof Refused && error.status === 404) return null;
-    throw error;
-  }
-}
+export const known = (asked) => asked;
 
 /** @param {string} net @param {string} [data] @returns {Promise<Status>} */
 export const status = (net, data = "") => get(at(net, "", { data }));
