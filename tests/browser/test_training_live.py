@@ -238,8 +238,11 @@ def test_a_network_is_edited_row_by_row_and_trained(lab: Any, page: Any) -> None
     table.get_by_text("4@14×14").wait_for()
     page.get_by_label("Remove conv3").click()
     table.get_by_role("row", name="Remove fc1").get_by_text("16,548").wait_for()  # 84·(4·7·7 + 1)
+    page.get_by_label("dilation of row 3").fill("2")
+    page.get_by_label("groups of row 3").fill("2")
+    page.get_by_text("17,666 parameters in all.").wait_for()  # 156 + 112 + 16,548 + 850
     page.reload()
-    page.get_by_text("17,774 parameters in all.").wait_for()  # 156 + 220 + 16,548 + 850
+    page.get_by_text("17,666 parameters in all.").wait_for()
     page.fill("#set-epochs", "1")
     page.fill("#set-name", "edited")
     page.get_by_role("button", name="Start training").click()
@@ -250,4 +253,5 @@ def test_a_network_is_edited_row_by_row_and_trained(lab: Any, page: Any) -> None
     assert [name for name in names if name in ("conv1", "conv2", "conv3", "fc1", "fc2")] == [
         *("conv1", "conv2", "fc1", "fc2")
     ]
-    assert net.conv2.weight.shape == (4, 6, 3, 3)
+    assert net.conv2.weight.shape == (4, 3, 3, 3)
+    assert (net.conv2.dilation, net.conv2.groups) == ((2, 2), 2)

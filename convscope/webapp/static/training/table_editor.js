@@ -9,7 +9,9 @@ import { el, messageOf, write } from "../element.js";
 import { replaceChildren } from "../focus.js";
 import { count, several, volume } from "../numbers.js";
 
-const COLUMNS = ["layer", "filters", "size", "stride", "padding", "activation"];
+const COLUMNS = ["layer", "filters", "size", "stride", "padding", "dilation", "groups", "activation"];
+/** As the cells of a row stand in the address. */
+const IN_ADDRESS = ["layer", "filters", "size", "stride", "padding", "activation", "dilation", "groups"];
 const ACTIVATIONS = ["", "relu", "tanh", "scaled-tanh", "sigmoid", "gelu", "silu", "leaky-relu"];
 const NEW = { layer: "conv", filters: "8", size: "3", padding: "same", activation: "relu" };
 const PAUSE = 250; // milliseconds without a key
@@ -84,9 +86,7 @@ export function tableEditor(starts, given, changed) {
           el(
             "tr",
             {},
-            ...["Layer", "Filters", "Size", "Stride", "Padding", "Activation"].map((name) =>
-              el("th", { scope: "col" }, name),
-            ),
+            ...COLUMNS.map((name) => el("th", { scope: "col" }, name.charAt(0).toUpperCase() + name.slice(1))),
             ...["Output", "Parameters"].map((name) => el("th", { scope: "col", class: "n" }, name)),
             el("td", {}),
           ),
@@ -240,12 +240,18 @@ export function tableEditor(starts, given, changed) {
     measure,
     value,
     /** As it stands in the address: rows apart by ~, cells by commas. */
-    text: () => [size.value, ...rows.map((row) => COLUMNS.map((name) => row[name] ?? "").join(","))].join("~"),
+    text: () => [size.value, ...rows.map(textOf)].join("~"),
   };
 }
 
 /** @param {StartTable} start */
 const copy = ({ rows, input }) => ({ rows: rows.map((row) => ({ ...row })), input: [...input] });
+
+/** Without the empty cells at its end. @param {Row} row */
+const textOf = (row) =>
+  IN_ADDRESS.map((name) => row[name] ?? "")
+    .join(",")
+    .replace(/,+$/, "");
 
 /** @param {string} text @returns {{rows: Row[], input: number[]} | null} */
 function read(text) {
@@ -253,7 +259,7 @@ function read(text) {
   if (!lines.length) return null;
   const rows = lines.map((line) => {
     const cells = line.split(",");
-    return Object.fromEntries(COLUMNS.map((name, i) => [name, cells[i] ?? ""]));
+    return Object.fromEntries(IN_ADDRESS.map((name, i) => [name, cells[i] ?? ""]));
   });
   return { rows, input: input.split("x").map(Number) };
 }
