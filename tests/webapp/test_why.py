@@ -1,6 +1,7 @@
 """Why, changes and computed pictures of the lab: planted truths, sums, the commands' numbers."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,22 @@ class Gated(nn.Module):
         return self.fc((y * torch.sigmoid(y)).mean((2, 3)))
 
 
+class OneLogit(nn.Module):
+    """Returns the difference of the two logits of `Marked`, or the sigmoid of that."""
+
+    def __init__(self, two, *, is_probability):
+        super().__init__()
+        self.conv, self.is_probability = two.conv, is_probability
+        self.fc = nn.Linear(3, 1)
+        with torch.no_grad():
+            self.fc.weight[0] = two.fc.weight[1] - two.fc.weight[0]
+            self.fc.bias[0] = two.fc.bias[1] - two.fc.bias[0]
+
+    def forward(self, x):
+        one = self.fc(torch.relu(self.conv(x)).mean((2, 3)))
+        return one.sigmoid() if self.is_probability else one
+
+
 @pytest.fixture(scope="module")
 def pixels():
     """A dark image, and the same with a bright mark in its upper right corner."""
@@ -72,8 +89,17 @@ def pixels():
 def store(pixels):
     torch.manual_seed(0)
     filled = ModelStore()
-    for name, net in (("marked", Marked()), ("gated", Gated())):
-        opened = OpenedModel(name, net.eval(), card_for(1, SIDE, ("plain", "marked")))
+    card = card_for(1, SIDE, ("plain", "marked"))
+    cards = {"sigmoid": replace(card, output="probabilities")}
+    marked = Marked()
+    nets = {
+        "marked": marked,
+        "gated": Gated(),
+        "one": OneLogit(marked, is_probability=False),
+        "sigmoid": OneLogit(marked, is_probability=True),
+    }
+    for name, net in nets.items():
+        opened = OpenedModel(name, net.eval(), cards.get(name, card))
         filled.models[name] = LoadedModel(name, opened, "")
         for title, each in zip(("plain", "marked"), pixels, strict=True):
             filled.add(filled.models[name], title, each)
@@ -122,6 +148,42 @@ def test_a_shortcut_in_a_corner_lights_up_and_leads_to_its_filter(client, images
         for axis, at in (("rows", y), ("columns", x))
     )
     assert (cells["row"], channels[row, column]) == ("conv", 2)
+
+
+@pytest.mark.parametrize("method", ["hires-cam", "gradient-x-input", "occlusion", "grad-cam"])
+@pytest.mark.parametrize("target", [0, 1])
+def test_one_logit_is_the_difference_of_two(client, images, method, target):
+    """The network of one number has the maps and terms of that with a logit for each class."""
+    asked = {"method": method, "target": target}
+    path = "/api/networks/{}/images/" + images["marked"] + "/why"
+    both = computed(client, path.format("marked"), {**asked, "instead_of": 1 - target})
+    one = computed(client, path.format("one"), asked)
+    assert (one["state"], one["result"]["instead_of"]) == ("done", 1 - target)
+    scale = both["result"]["maximum"]
+    assert np.allclose(numbers(client, one, "map"), numbers(client, both, "map"), atol=1e-4 * scale)
+    shares, expected = (each["result"]["shares"] for each in (one, both))
+    assert (shares is None) == (expected is None) == (method in ("occlusion", "grad-cam"))
+    if shares and expected:
+        assert shares.pop("others") == pytest.approx(expected.pop("others"), rel=1e-4)
+        assert shares == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    terms, expected = one["result"]["terms"], both["result"]["terms"]
+    assert terms["operation"] == "fc"
+    for name in ("exact_value", "bias"):
+        assert terms[name] == pytest.approx(expected[name], rel=1e-5)
+    assert [t["product"] for t in terms["terms"]] == pytest.approx(
+        [t["product"] for t in expected["terms"]], rel=1e-5
+    )
+
+
+def test_why_of_a_network_that_returns_one_probability(client, images):
+    path = "/api/networks/{}/images/" + images["marked"] + "/why"
+    asked = {"method": "hires-cam", "target": 1}
+    one, probability = (computed(client, path.format(name), asked) for name in ("one", "sigmoid"))
+    scale = one["result"]["maximum"]
+    found = numbers(client, probability, "map")
+    assert np.allclose(found, numbers(client, one, "map"), atol=1e-3 * scale)
+    expected = one["result"]["faithfulness"]["without_top"]
+    assert probability["result"]["faithfulness"]["without_top"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_numbers_are_the_commands(client, store, images, pixels):

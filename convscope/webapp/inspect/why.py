@@ -1,10 +1,12 @@
 """Why a network answers as it does: a map of the image, how much it explains, and the terms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from convscope.attribution.api import RANDOM_ORDERS, attribute_opened, chosen_methods
 from convscope.attribution.cells import Cells, cells_of
@@ -16,6 +18,7 @@ from convscope.attribution.watching import Watching
 from convscope.errors import RequestError
 from convscope.explanation.explanation import Explanation
 from convscope.explanation.loading import preprocess
+from convscope.models import OpenedModel
 from convscope.terms import Sum, json_number
 from convscope.webapp.inspect.computations import Computation, File
 from convscope.webapp.inspect.store import LoadedModel, RecordedImage
@@ -86,7 +89,10 @@ def explain_answer(
 
     Raises RequestError for what the method refuses.
     """
-    opened, method = model.copy_opened(), asked.chosen
+    opened, is_one = model.copy_opened(), model.has_one_logit(image)
+    if is_one:
+        opened, asked = _with_two_logits(opened), _contrast(asked, model.predictions(image))
+    method = asked.chosen
     title = METHODS[method].title
     says = [f"{title}: the map"]
     terms: dict[str, Any] = {}
@@ -94,7 +100,11 @@ def explain_answer(
     def on_map(found: Attribution) -> None:
         subject = Subject(opened.net, fed, opened.card, found.target)
         if isinstance(found.target, Target):  # a class, not a number of a box
-            terms.update(_terms(image.units, subject, found.target))
+            terms.update(
+                _terms_of_one(image.units, found.target)
+                if is_one
+                else _terms(image.units, subject, found.target)
+            )
         cells = cells_of(subject, found.raw)
         computation.publish(
             {**_result(found), **terms, "cells": _cells(image.units, cells)},
@@ -122,6 +132,28 @@ def explain_answer(
     before = computation.result or {}
     [explained] = found
     computation.publish({**before, **_result(explained[method]), "is_tested": True})
+
+
+def _with_two_logits(opened: OpenedModel) -> OpenedModel:
+    """A network with one logit z, or its sigmoid, for two classes, as one that returns (-z/2, z/2).
+
+    The difference of the two is z, and their softmax the sigmoid of z and the rest.
+    """
+    is_probability = opened.card.output == "probabilities"
+
+    def two(_net: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        logit = torch.logit(output, eps=1e-7) if is_probability else output
+        return torch.cat([logit * -0.5, logit * 0.5], 1)
+
+    opened.net.register_forward_hook(two)
+    card = replace(opened.card, task="single-label", output="logits", thresholds=None)
+    return replace(opened, card=card)
+
+
+def _contrast(asked: WhyRequest, predictions: Sequence[Mapping[str, Any]]) -> WhyRequest:
+    """Of one number, what speaks for a class speaks against the other: why this and not that."""
+    target = predictions[0]["index"] if asked.target is None else asked.target
+    return replace(asked, target=target, other=1 - target)
 
 
 def _result(found: Attribution) -> dict[str, Any]:
@@ -177,6 +209,29 @@ def _terms(units: UnitView, subject: Subject, target: Target) -> dict[str, Any]:
     if not isinstance(explanation.decomposition, Sum):
         return {"terms": None}
     return {"terms": {"operation": name, **_sum(units, explanation)}}
+
+
+def _terms_of_one(units: UnitView, target: Target) -> dict[str, Any]:
+    """The one number that a network returns as a sum; for the first class with the signs turned."""
+    name = units.recording.output
+    explanation = units.recording.explain(name, (0,))
+    if not isinstance(explanation.decomposition, Sum):
+        return {"terms": None}
+    told = _sum(units, explanation)
+    return {"terms": {"operation": name, **(told if target.index else _turned(told))}}
+
+
+_SIGNED = ("bias", "exact_value", "model_value", "difference", "weight", "product", "sum")
+
+
+def _turned(told: Any, name: str = "") -> Any:
+    """A sum with other signs."""
+    if isinstance(told, dict):
+        items = cast("dict[str, Any]", told)
+        return {key: _turned(value, key) for key, value in items.items()}
+    if isinstance(told, list):
+        return [_turned(each) for each in cast("list[Any]", told)]
+    return -told if name in _SIGNED and isinstance(told, float) else told
 
 
 def _sum(units: UnitView, explanation: Explanation) -> dict[str, Any]:

@@ -90,9 +90,13 @@ function shown(net, id) {
   return picture;
 }
 
+/** Is one number returned for two classes: what speaks for one speaks against the other? @param {LabImage} image */
+export const ofOneLogit = ({ predictions: [first, second] }) => Boolean(second) && first.unit === second.unit;
+
 /** On to what the answer rests on. @param {Network} net @param {LabImage} image */
-function why(net, { predictions: [first, second] }) {
-  if (!first || !isLive || !Number.isFinite(first.probability) || first.unit === second?.unit) return null;
+function why(net, image) {
+  const [first, second] = image.predictions;
+  if (!first || !isLive || !Number.isFinite(first.probability)) return null;
   /** @param {string} text @param {string} title @param {number | null} target @param {number | null} other */
   const to = (text, title, target, other) =>
     el(
@@ -109,7 +113,7 @@ function why(net, { predictions: [first, second] }) {
   return el(
     "div",
     { class: "whys" },
-    to(`Why ${name}?`, "Which part of the image the answer rests on", null, null),
+    ofOneLogit(image) ? null : to(`Why ${name}?`, "Which part of the image the answer rests on", null, null),
     second
       ? to(`Why ${name} and not ${more}?`, "What makes the difference between the two", first.index, second.index)
       : null,

@@ -67,7 +67,7 @@ export function legend(peak, both = true, of = "") {
   const stops = both
     ? ["neg-4", "neg-3", "neg-2", "neg-1", "zero", "pos-1", "pos-2", "pos-3", "pos-4"]
     : ["zero", "pos-1", "pos-2", "pos-3", "pos-4"];
-  const decimals = peak && peak < 0.01 ? 4 : 2;
+  const decimals = peak && peak < 0.01 ? Math.min(7, 2 - Math.floor(Math.log10(peak))) : 2;
   return el(
     "div",
     { class: "legend", role: "img", "aria-label": `Scale from ${both ? whole(-peak) : 0} to ${whole(peak)}` },

@@ -1,13 +1,15 @@
 /** Beside the heat map: how much of the answer it explains, how far it can be trusted, and its parts. */
 
-/** @import { Computed, Network, WhyCurve, WhyRegion, WhyResult } from "../types.js" */
+/** @import { Computed, LabImage, Network, WhyCurve, WhyRegion, WhyResult } from "../types.js" */
 
 import { el, svg } from "../element.js";
 import { figure } from "../matrix.js";
 import { spotName } from "../spots.js";
 import { count, decimalsFor, fixed, percent, signed, whole, wrapped } from "../numbers.js";
+import { ofOneLogit } from "../picture.js";
 import { number } from "../planes.js";
 import { go } from "../state.js";
+import { sigmoid, weightsOf } from "./one_logit.js";
 
 const REGIONS = 4; // of each sign that are listed
 const SURE = 0.9; // of the random orders, that a map should beat
@@ -238,9 +240,9 @@ function regionRow(region, peak, decimals, board) {
 
 /**
  * The score as the sum of the last layer's terms, each leading to its unit.
- * @param {Network} net @param {WhyResult} result
+ * @param {Network} net @param {LabImage} image @param {WhyResult} result
  */
-export function terms(net, result) {
+export function terms(net, image, result) {
   const { terms: sum } = result;
   if (!sum) return null;
   const exact = number(sum.exact_value);
@@ -251,18 +253,13 @@ export function terms(net, result) {
     Math.max(3, decimalsFor([exact, bias, ...sum.terms.map((term) => number(term.product))], 4)),
   );
   const difference = number(sum.difference);
+  const isOne = ofOneLogit(image);
   const off = difference
     ? `The network computed ${whole(number(sum.model_value))}; the difference is ${figure(difference, 9)}, its own rounding.`
     : "The network computed the same, to the bit.";
   return card(
     result.instead_of === null ? `The largest terms of ${sum.operation}` : "Term by term",
-    el(
-      "p",
-      { class: "caption" },
-      result.instead_of === null
-        ? "Value × weight. Choose a term to open its unit."
-        : "Value × the difference of the two classes' weights. Choose a term to open its unit.",
-    ),
+    el("p", { class: "caption" }, `${weightsOf(net, image, result)} Choose a term to open its unit.`),
     el(
       "ul",
       { class: "parts" },
@@ -282,8 +279,9 @@ export function terms(net, result) {
       }),
     ),
     sum.remaining.count ? line(`${count(sum.remaining.count)} other terms`, "", rest, decimals) : null,
-    line("bias", result.instead_of === null ? "" : "the difference of two", bias, decimals),
+    line("bias", result.instead_of === null || isOne ? "" : "the difference of two", bias, decimals),
     line(result.score_name, "exact, rounded once", exact, decimals, "rule"),
+    isOne ? sigmoid(net, image, result) : null,
     el("p", { class: "caption" }, off),
   );
 }

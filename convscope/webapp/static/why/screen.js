@@ -8,6 +8,7 @@ import { compute, numbersOf, progressBar } from "../computation.js";
 import { el, messageOf, say, styles } from "../element.js";
 import { replaceChildren } from "../focus.js";
 import { percent } from "../numbers.js";
+import { ofOneLogit } from "../picture.js";
 import { go } from "../state.js";
 import { whyName } from "../trail.js";
 import { heatBoard } from "./board.js";
@@ -57,6 +58,7 @@ export async function whyScreen(net, image, why) {
       ),
     ];
   const target = why.target ?? image.predictions.find(({ index }) => index !== why.other)?.index ?? 0;
+  if (ofOneLogit(image)) why = { ...why, other: 1 - target };
   const full = { ...why, target };
   const chosen = why.method || (why.other === null ? known.default : known.default_contrast);
   const method = known.methods.find(({ name }) => name === chosen) ?? known.methods[0];
@@ -147,14 +149,20 @@ function controls(net, image, why, methods, method) {
       label: "Why",
       chosen: why.target,
       none: "the first answer",
-      choose: (target) => to({ target: target ?? top, other: why.other === (target ?? top) ? null : why.other }),
+      choose: (target) =>
+        to({
+          target: target ?? top,
+          other: ofOneLogit(image) || why.other === (target ?? top) ? null : why.other,
+        }),
     }),
-    classChooser(net, image, {
-      label: "and not",
-      chosen: why.other,
-      none: "no other class",
-      choose: (other) => to({ other, ...(other === why.target ? { target: null } : {}), method: "" }),
-    }),
+    ofOneLogit(image)
+      ? null
+      : classChooser(net, image, {
+          label: "and not",
+          chosen: why.other,
+          none: "no other class",
+          choose: (other) => to({ other, ...(other === why.target ? { target: null } : {}), method: "" }),
+        }),
     el(
       "label",
       { class: "asked-for" },
@@ -223,7 +231,7 @@ function drawer(net, image, why, { left, right }) {
       explained(result, divide),
       trust(result, now.state === "running" ? now : null),
       regions(result, board),
-      terms(net, result),
+      terms(net, image, result),
     ].filter((node) => node !== null);
     replaceChildren(right, ...cards);
     if (result.is_tested && !left.querySelector(".exciting")) left.append(...picture(net, image, result));
