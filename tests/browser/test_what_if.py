@@ -50,8 +50,12 @@ def test_a_weight_is_moved_and_all_that_follows_is_the_networks(lab: Any, unit: 
     for told, text in after(unit).items():
         assert abs(percents(text)[-1] - 100 * wanted[card.classes.index(told)].item()) < 0.01
     assert unit.locator(".what-if .cell.lit").inner_text() == "−3.00"
+    said = after(unit)
+    unit.reload()
+    assert after(unit) == said  # the address holds it, and so does a link that is sent
     unit.get_by_role("button", name=re.compile("^Undo conv2.weight")).click()
     unit.get_by_text("Nothing is different yet").wait_for()
+    assert "if=" not in unit.url
 
 
 def test_a_stride_that_does_not_fit_is_followed_as_far_as_it_goes(lab: Any, unit: Any) -> None:
@@ -79,5 +83,9 @@ def test_painted_pixels_are_what_the_network_reads(lab: Any, unit: Any) -> None:
         wanted = probabilities(lab.digits.net(preprocess(pixels, card))[0], card)
     for told, text in after(unit).items():
         assert abs(percents(text)[-1] - 100 * wanted[card.classes.index(told)].item()) < 0.01
+    said = after(unit)
+    unit.goto(unit.url)
+    assert after(unit) == said
+    unit.get_by_text("1 dot painted").wait_for()
     unit.set_viewport_size({"width": 390, "height": 844})
     unit.wait_for_function("() => document.documentElement.scrollWidth <= 390")

@@ -6,6 +6,7 @@ import test from "node:test";
 import { visit } from "./browser.js";
 
 const { address, read } = await import("../../convscope/webapp/static/state.js");
+const suppose = await import("../../convscope/webapp/static/what_if/address.js");
 const lesson = await import("../../convscope/webapp/static/lessons/address.js");
 const compare = await import("../../convscope/webapp/static/compare/address.js");
 
@@ -23,6 +24,7 @@ const UNIT = {
   trail: [{ layer: "a:b~c", map: 1, row: 2, col: 3 }],
   open: ["layer1.*", "x&y"],
   why: { method: "hires-cam", target: 3, other: 0, layer: "layer4.1/relu~2" },
+  supposed: ["a~b.weight[0,1]=-0.5", "pool1:stride=1", "paint:2=Aw"],
 };
 
 test("a unit's address reads back as the same state", () => {
@@ -40,6 +42,50 @@ test("why is asked with what differs from the defaults", () => {
   assert.deepEqual(read().why, why);
   visit("/look/lenet5/ab12?class=3");
   assert.equal(read().why, null);
+});
+
+test("what is supposed stays with its network, what is painted with its image", () => {
+  visit("/look");
+  visit(address(UNIT));
+  assert.deepEqual(new URLSearchParams(address({ image: "ef56" }).split("?")[1]).get("if")?.includes("paint"), false);
+  const elsewhere = address({ layer: "conv2", place: null, trail: [] });
+  visit(elsewhere);
+  assert.deepEqual(read().supposed, UNIT.supposed);
+  assert.ok(!address({ net: "other" }).includes("if="));
+});
+
+test("what is supposed reads back as the same, and what was cut short as far as it goes", () => {
+  const image = /** @type {{size: [number, number], channels: number}} */ ({ size: [45, 64], channels: 3 });
+  const weights = new Map([["layer1.0/conv.weight[0,1,2,2]", -1.25e-7]]);
+  const settings = new Map([["a:b kernel", { row: "a:b", name: "kernel", value: 12 }]]);
+  const several = [
+    suppose.blockOf(image, 2, 44, 63), // in the corner, whose dot is cut
+    suppose.blockOf(image, 0, 0, 0),
+    suppose.blockOf(image, 2, 7, 9),
+  ];
+  const blocks = new Map(several.map((block) => [`${block.y},${block.x}`, block]));
+  assert.deepEqual(several[0], { y: 44, x: 62, height: 1, width: 2, bytes: [255, 255, 255] });
+  const texts = suppose.textsOf({ weights, blocks, settings }, image) ?? [];
+  const found = suppose.supposedOf(texts, image);
+  assert.deepEqual([...found.weights], [...weights]);
+  assert.deepEqual([...found.settings], [...settings]);
+  assert.deepEqual(new Map(found.blocks), blocks);
+  assert.deepEqual(suppose.supposedOf(["paint:2=A", "paint:9=AAAA", "x", "w[0]=much"], image).blocks.size, 0);
+  const many = new Map(Array.from({ length: 300 }, (_, n) => [`conv.weight[${n},0,0,0]`, 0.5]));
+  assert.equal(suppose.textsOf({ weights: many, blocks, settings }, image), null);
+});
+
+test("an image that is painted all over has a short address", () => {
+  const image = /** @type {{size: [number, number], channels: number}} */ ({ size: [224, 224], channels: 3 });
+  const blocks = new Map();
+  for (let y = 0; y < 224; y++)
+    for (let x = 0; x < 224; x++) {
+      const block = suppose.blockOf(image, (x + y) % 3, y, x);
+      blocks.set(`${block.y},${block.x}`, block);
+    }
+  const texts = suppose.textsOf({ weights: new Map(), blocks, settings: new Map() }, image) ?? [];
+  assert.ok(texts.join("~").length < 600);
+  assert.deepEqual(new Set(suppose.supposedOf(texts, image).blocks.keys()), new Set(blocks.keys()));
 });
 
 test("an address has no more in it than its state", () => {

@@ -6,7 +6,7 @@
  *   /look/NETWORK/IMAGE/LAYER/MAP/ROW,COL    one unit
  *   /look/NETWORK/IMAGE?why=METHOD&class=N&not=N&of=OPERATION   why it answers so; METHOD may be "default"
  *   /look/NETWORK/IMAGE?box=box1             one of the boxes that it finds
- *   ?rank=QUESTION&with=IMAGE&trail=LAYER:MAP:ROW,COL~...&open=GROUP~...
+ *   ?rank=QUESTION&with=IMAGE&trail=LAYER:MAP:ROW,COL~...&open=GROUP~...&if=CHANGE~...
  */
 
 /** @import { Position, State, WhyAsked } from "./types.js" */
@@ -29,6 +29,7 @@ export function read() {
     open: list("open"),
     why: parseWhy(asked),
     box: asked.get("box") || "",
+    supposed: list("if"),
   };
 }
 
@@ -85,9 +86,17 @@ const parsePosition = (text) => {
 /** @param {Position} p */
 const positionText = (p) => `${code(p.layer)}:${p.map}:${p.row},${p.col}`;
 
+/** What is painted belongs to the image, the rest to the network. @param {State} before @param {State} now */
+function stillSupposed(before, { net, image, supposed }) {
+  if (net !== before.net) return [];
+  return before.image && image !== before.image ? supposed.filter((text) => !text.startsWith("paint:")) : supposed;
+}
+
 /** The address of the current state with some of it changed. @param {Partial<State>} change */
 export function address(change) {
-  const s = { ...read(), ...change };
+  const now = read();
+  const s = { ...now, ...change };
+  if (!change.supposed) s.supposed = stillSupposed(now, s);
   const path = ["/look", s.net, s.image].map((part, i) => (i ? code(part) : part));
   if (s.place) path.push(code(s.place.layer), String(s.place.map), `${s.place.row},${s.place.col}`);
   else if (s.layer) path.push(code(s.layer));
@@ -98,9 +107,13 @@ export function address(change) {
     s.open.length && `open=${s.open.map(code).join("~")}`,
     ...whyText(s.why),
     s.box && `box=${code(s.box)}`,
+    s.supposed.length && `if=${s.supposed.map(code).join("~")}`,
   ].filter(Boolean);
   return `${path.join("/")}${asked.length ? `?${asked.join("&")}` : ""}`;
 }
+
+/** Only the address is another one: the page shows it already. @param {string} to */
+export const replaceAddress = (to) => here.replace(to);
 
 /** Draw the page again, at the same address. */
 export function redraw() {

@@ -153,6 +153,8 @@ export interface State {
   why: WhyAsked | null;
   /** Of a network that finds objects, the box that is open: "box1". */
   box: string;
+  /** What is other than in the network, see what_if/address.js. */
+  supposed: string[];
 }
 
 /** A box that a network finds, in pixels of its input. */

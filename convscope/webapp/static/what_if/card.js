@@ -6,6 +6,8 @@
 import { post } from "../api.js";
 import { el, messageOf, styles } from "../element.js";
 import { several, whole } from "../numbers.js";
+import { address, read, replaceAddress } from "../state.js";
+import { supposedOf, textsOf } from "./address.js";
 import { follows } from "./follows.js";
 import { pixelPart } from "./pixels.js";
 import { settingsPart } from "./settings.js";
@@ -22,8 +24,8 @@ import { weightPart } from "./weights.js";
  *   changed: () => void}} Scene
  */
 
-/** @type {Supposed} */
-let kept = { of: "", image: "", weights: new Map(), blocks: new Map(), settings: new Map() };
+/** What is too much for the address, while the page is open. @type {Supposed | null} */
+let kept = null;
 /** @type {{key: string, answer: any}} */
 let last = { key: "", answer: null };
 
@@ -35,13 +37,22 @@ let last = { key: "", answer: null };
 export async function whatIf(about, possible) {
   const { net, image, row, place } = about;
   await styles("what_if.css");
-  if (kept.of !== net.id)
-    kept = { of: net.id, image: image.id, weights: new Map(), blocks: new Map(), settings: new Map() };
-  if (kept.image !== image.id) kept = { ...kept, image: image.id, blocks: new Map() };
-  const supposed = kept;
+  if (kept && (kept.of !== net.id || kept.image !== image.id)) kept = null;
+  const supposed = kept ?? { of: net.id, image: image.id, ...supposedOf(read().supposed, net) };
+  /** In the address, so that it outlives the page and can be sent. */
+  const store = () => {
+    const texts = textsOf(supposed, net);
+    kept = texts ? null : supposed;
+    replaceAddress(address({ supposed: texts ?? [] }));
+  };
   const chips = el("ul", { class: "supposed", "aria-label": "What is different" });
   const result = el("div", { class: "what-follows" });
   const status = el("div", { role: "status" });
+  const tooMuch = el(
+    "p",
+    { class: "caption", hidden: true },
+    "This is too much for the address: it is lost when the page is loaded again.",
+  );
   const path = `/networks/${encodeURIComponent(net.id)}/images/${encodeURIComponent(image.id)}/what-if`;
   let busy = false;
   let again = false;
@@ -66,7 +77,9 @@ export async function whatIf(about, possible) {
     }
   };
   const changed = () => {
+    store();
     chips.replaceChildren(...chipsOf(supposed, redraw));
+    tooMuch.hidden = !kept;
     if (isEmpty(supposed)) return result.replaceChildren(hint());
     ask();
   };
@@ -95,6 +108,7 @@ export async function whatIf(about, possible) {
     ),
     parts,
     chips,
+    tooMuch,
     status,
     result,
   );

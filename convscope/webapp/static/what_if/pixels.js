@@ -4,21 +4,14 @@
 
 import { imageAddress } from "../api.js";
 import { contextOf, el } from "../element.js";
+import { COLORS, blockOf, dotOf } from "./address.js";
 
-const ACROSS = 32; // dots across the image: a dot of a small one is a pixel
-
-/** @type {[string, number[]][]} */
-const COLORS = [
-  ["Black", [0, 0, 0]],
-  ["Gray", [128, 128, 128]],
-  ["White", [255, 255, 255]],
-];
 let color = 2;
 
 /** @param {Scene} scene */
 export function pixelPart({ net, image, row, place, supposed, changed }) {
   const [high, wide] = net.size;
-  const dot = Math.max(1, Math.round(Math.max(high, wide) / ACROSS));
+  const dot = dotOf(net.size);
   const canvas = el("canvas", { width: wide, height: high });
   const pen = contextOf(canvas);
   const picture = new Image();
@@ -50,9 +43,8 @@ export function pixelPart({ net, image, row, place, supposed, changed }) {
       mark.style.setProperty(name, `${100 * value}%`);
   };
   const dab = () => {
-    const [y, x] = [cursorY - (cursorY % dot), cursorX - (cursorX % dot)];
-    const [height, width] = [Math.min(dot, high - y), Math.min(dot, wide - x)];
-    supposed.blocks.set(`${y},${x}`, { y, x, height, width, bytes: COLORS[color][1].slice(0, net.channels) });
+    const block = blockOf(net, color, cursorY, cursorX);
+    supposed.blocks.set(`${block.y},${block.x}`, block);
   };
   const paint = () => {
     dab();
