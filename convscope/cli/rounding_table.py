@@ -7,6 +7,7 @@ from rich.table import Table
 from convscope.conversion.api import Exported
 from convscope.conversion.candidates import Candidate
 from convscope.conversion.rounding import Rounding
+from convscope.evaluation.paired_precision import PairedPrecision
 from convscope.words.screen import cell
 
 _MOST_KERNELS = 6  # that are named
@@ -19,7 +20,9 @@ def rounding_table(exported: Exported) -> Table:
     has_classes = any(rounding.accuracy is not None for rounding in roundings)
     has_images = any(rounding.agreement is not None for rounding in roundings)
     titles = ("p50", "images/s", "float32", "faster", "size")
-    of_classes = ("accuracy", "points", "95% interval") if has_classes else ()
+    is_of_boxes = any(isinstance(one.accuracy, PairedPrecision) for one in roundings)
+    figure = "AP" if is_of_boxes else "accuracy"
+    of_classes = (figure, "points", "95% interval") if has_classes else ()
     for title in (*titles, *of_classes, *(["same"] if has_images else [])):
         table.add_column(title, justify="right")
     divides = any(candidate.split is not None for candidate in exported.candidates)
@@ -49,7 +52,7 @@ def _accuracy(rounding: Rounding) -> Iterator[str]:
     """After, in points, their interval, and how many images have the same answer; what is known."""
     if rounding.accuracy is not None:
         low, high = rounding.accuracy.interval
-        yield f"{rounding.accuracy.after / rounding.accuracy.num_images:.2%}"
+        yield f"{rounding.accuracy.share_after:.2%}"
         yield f"{100 * rounding.accuracy.change:+.2f}"
         yield f"{100 * low:+.2f} to {100 * high:+.2f}"
     if rounding.agreement is not None:
@@ -69,7 +72,9 @@ def rounding_lines(exported: Exported) -> Iterator[str]:
             return
         if number == 0:
             worst = max(rounding.worst or 0.0, rounding.worst_of_files)
-            yield f"{rounding.images} The largest difference of a probability: {worst:.2f}."
+            is_of_boxes = isinstance(rounding.accuracy, PairedPrecision)
+            what = "score" if is_of_boxes else "probability"
+            yield f"{rounding.images} The largest difference of a {what}: {worst:.2f}."
             if rounding.float_layers:
                 yield (
                     f"Kept in float32, for they cost most in {rounding.trials} trials: "

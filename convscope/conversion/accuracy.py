@@ -15,6 +15,7 @@ from convscope.conversion.parity import outputs_of
 from convscope.engines import Batch, Engine
 from convscope.evaluation.measure import EvaluationOutputs, compute_metrics
 from convscope.evaluation.paired import PairedAccuracy
+from convscope.evaluation.paired_precision import PairedPrecision
 from convscope.exported.pixels import normalize
 from convscope.exported.probabilities import probabilities
 from convscope.predictions.decided import predicted_classes
@@ -27,12 +28,12 @@ class Cost:
     """What lower precision costs on images.
 
     Attributes:
-        accuracy: before and after. Where classes are not known, an answer is right if it is
-            PyTorch's in float32, so that all are before.
+        accuracy: before and after; of boxes average precision. Where classes are not known, an
+            answer is right if it is PyTorch's in float32, so that all are before.
         is_labeled: whether classes are known.
     """
 
-    accuracy: PairedAccuracy
+    accuracy: PairedAccuracy | PairedPrecision
     is_labeled: bool
 
     @property
@@ -53,7 +54,8 @@ class Cost:
     def __str__(self) -> str:
         if self.is_labeled:
             return str(self.accuracy)
-        return f"{self.accuracy.lost:,} of {self.accuracy.num_images:,}, {self.points:.2f}%"
+        changed = round(self.points / 100 * self.accuracy.num_images)
+        return f"{changed:,} of {self.accuracy.num_images:,}, {self.points:.2f}%"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class ImageAnswers:
     @classmethod
     def of(cls, draft: Draft, images: CalibrationImages) -> "ImageAnswers":
         """Ask PyTorch."""
-        count = len(draft.card.classes)
+        count = draft.card.num_outputs
 
         def run(batch: Batch) -> Batch:
             return outputs_of(draft.net, torch.from_numpy(batch), count).numpy()
@@ -90,6 +92,8 @@ class ImageAnswers:
         return _answers(outputs, self.truth, self.draft.card)
 
     def cost(self, found: EvaluationOutputs) -> Cost:
+        if found.matches:
+            return Cost(PairedPrecision((self.expected.matches, found.matches)), is_labeled=True)
         accuracy = PairedAccuracy.of(self.expected.is_correct, found.is_correct)
         return Cost(accuracy, self.images.truth is not None)
 

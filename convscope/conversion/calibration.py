@@ -16,6 +16,7 @@ from convscope.card import Card
 from convscope.data.classes import match_classes
 from convscope.data.dataset import Dataset, keys_of
 from convscope.data.file_patterns import is_pattern
+from convscope.data.fit_objects import fitted
 from convscope.data.flat import hint_for_flat_images
 from convscope.data.loading import load_images
 from convscope.data.options import INDEPENDENT
@@ -29,8 +30,10 @@ from convscope.models import OpenedModel
 from convscope.runs.data import open_run_data
 from convscope.runs.folder import Run
 
-NUM_CALIBRATION, NUM_MEASURED = 300, 2000
-"""How many images at most are taken."""
+NUM_CALIBRATION, NUM_MEASURED, NUM_WITH_BOXES = 300, 2000, 500
+"""How many images at most are taken: for the ranges, to measure on, and of these with boxes, which
+take longer.
+"""
 
 _SEED = 0
 _AT_ONCE = 256
@@ -46,10 +49,11 @@ class CalibrationImages:
         calibration: those from which the ranges of the activations are taken.
         measured: others, on which accuracy is measured.
         truth: of the latter: (n,) indices of classes, or (n, classes) where there may be several;
-            None where they are not known.
+            of boxes (n, objects, 10), see `Objects.padded`; None where they are not known.
         calibrated_on: which images the first are, in words.
         measured_on: which images the others are.
         hint: where classes may be that were not read; usually empty.
+        figure: what is measured where it is known.
     """
 
     calibration: NDArray[np.uint8]
@@ -58,13 +62,14 @@ class CalibrationImages:
     calibrated_on: str
     measured_on: str
     hint: str = ""
+    figure: str = "accuracy"
 
     @property
     def description(self) -> str:
         """Which images both are."""
         if self.truth is None:
             return f"Calibrated on {self.calibrated_on}. {self.measurement}"
-        return f"Calibrated on {self.calibrated_on}; accuracy on {self.measured_on}."
+        return f"Calibrated on {self.calibrated_on}; {self.figure} on {self.measured_on}."
 
     @property
     def measurement(self) -> str:
@@ -87,19 +92,26 @@ def calibration_images(opened: OpenedModel, folder: str | Path | None) -> Calibr
 
     Raises RequestError where there are no images.
     """
-    if folder is not None and _has_no_classes(Path(folder).expanduser()):
+    has_boxes = opened.card.boxes is not None
+    if folder is not None and not has_boxes and _has_no_classes(Path(folder).expanduser()):
         return _without_classes(Path(folder).expanduser(), opened.card)
     if folder is not None:
         dataset = _of_folder(folder, opened.card)
     elif opened.run is not None:
         dataset = _of_run(opened.run)
     else:
+        wanted = "data with boxes by `calibration`."
+        if not has_boxes:
+            wanted = (
+                "a folder of images, one folder for each class, by `calibration`; or one with the "
+                "images alone, if their classes are not known."
+            )
         raise RequestError(
-            f"{opened.name} is no run, and has no images to be calibrated on for `int8`. Name a "
-            "folder of images, one folder for each class, by `calibration`; or one with the images "
-            "alone, if their classes are not known."
+            f"{opened.name} is no run, and has no images to be calibrated on for `int8`. Name "
+            f"{wanted}"
         )
-    calibration, measured, *said = _divided(dataset)
+    most = NUM_WITH_BOXES if has_boxes else NUM_MEASURED
+    calibration, measured, *said = _divided(dataset, most)
     chosen = np.concatenate([calibration, measured])
     loaded = load_images(dataset.subset(chosen, "test"), opened.card, workers=os.cpu_count() or 1)
     readable = loaded.dataset.indices("test")
@@ -107,6 +119,9 @@ def calibration_images(opened: OpenedModel, folder: str | Path | None) -> Calibr
     second = readable[readable >= len(calibration)]
     if not len(first) or not len(second):
         raise RequestError(f"{dataset.name} has no readable images to be calibrated on.")
+    truth = fitted(loaded.dataset, opened.card).truth(second)
+    if has_boxes and not (truth[..., 0] >= 0).any():
+        raise RequestError(f"{dataset.name} has no objects in boxes on which to measure.")
     pixels = np.concatenate(
         [
             batch.numpy()
@@ -115,8 +130,9 @@ def calibration_images(opened: OpenedModel, folder: str | Path | None) -> Calibr
             )
         ]
     )
+    figure = "average precision" if has_boxes else "accuracy"
     return CalibrationImages(
-        pixels[: len(first)], pixels[len(first) :], loaded.dataset.truth(second), *said
+        pixels[: len(first)], pixels[len(first) :], truth, *said, figure=figure
     )
 
 
@@ -142,7 +158,7 @@ def _of_folder(folder: str | Path, card: Card) -> Dataset:
     return match_classes(dataset, card.classes)
 
 
-def _divided(dataset: Dataset) -> tuple[Indices, Indices, str, str]:
+def _divided(dataset: Dataset, most: int) -> tuple[Indices, Indices, str, str]:
     """Which images to calibrate on, which to measure on, and both in words."""
     train, val, test = (dataset.indices(split) for split in ("train", "val", "test"))
     if len(train) and (len(val) or len(test)):
@@ -154,7 +170,7 @@ def _divided(dataset: Dataset) -> tuple[Indices, Indices, str, str]:
         count = _num_calibration(len(order), dataset.name)
         calibration, others = order[:count], order[count:]
         kinds = f"{len(order):,} images", f"the {len(others):,} others"
-    measured = _stratified(dataset, others)[:NUM_MEASURED]
+    measured = _stratified(dataset, others)[:most]
     return (
         calibration,
         measured,

@@ -75,7 +75,7 @@ class Draft:
         """
         net, card = exportable(opened.net), opened.card
         try:
-            reference = Reference.of(net, card, read_samples(card))
+            reference = Reference.of(net, card, read_samples(card, opened.run))
         except ConvscopeError:
             raise
         except Exception as error:

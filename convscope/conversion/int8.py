@@ -28,7 +28,7 @@ from convscope.engines.splits import open_split
 from convscope.engines.timing import time_engines
 from convscope.errors import RequestError, WorkError
 from convscope.exported.pixels import normalize
-from convscope.exported.probabilities import probabilities
+from convscope.exported.probabilities import answers_of
 
 if TYPE_CHECKING:
     import onnx
@@ -249,7 +249,7 @@ def _compared(
         engine=name,
         parity=parity,
         footprint=footprint,
-        golden=probabilities(run(normalize(rounded.golden, card)), card),
+        golden=answers_of(run(normalize(rounded.golden, card)), card),
         problem=cost.problem(8, quantization.max_drop, name) or _problem(name, parity),
         rounding=rounding,
     )

@@ -25,7 +25,7 @@ def write_image_ir(draft: Draft) -> tuple[FileDifferences | None, str]:
     path = draft.folder / IMAGES_IR
     reason = "OpenVINO answers differently"
     try:
-        content = image_graph(draft.graph, draft.card).SerializeToString()
+        content = image_graph(draft.graph, draft.card, draft.suppression).SerializeToString()
         library.save_model(library.Core().read_model(content), str(path), compress_to_fp16=False)
         found = draft.reference.of_images(_open(path, draft.threads))
         if found.hold():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from convscope.boxes.arrays import decode_arrays
+from convscope.boxes.suppression import detections
 from convscope.card import Card
 from convscope.conversion.box_parity import (
     MOST_APART,
@@ -79,6 +80,7 @@ class Parity:
         tolerance: what `logits` may be.
         batches: how many images were computed at once.
         num_files: how many files were read.
+        num_boxes: boxes that PyTorch finds in these, of a network that finds objects.
     """
 
     logits: float
@@ -90,6 +92,7 @@ class Parity:
     tolerance: float
     batches: tuple[int, ...] = BATCHES
     num_files: int
+    num_boxes: int = 0
 
     @property
     def holds(self) -> bool:
@@ -187,6 +190,14 @@ class Reference:
             rounding = max(rounding, difference(found, expected.numpy()))
         return rounding
 
+    @property
+    def num_boxes(self) -> int:
+        """Boxes that the network finds in the samples, with scores of 1% or more."""
+        coding = self.card.boxes
+        if coding is None:
+            return 0
+        return sum(len(detections(outputs, coding)[0]) for outputs in self.given)
+
     def of_images(self, image_engine: ImageEngine) -> FileDifferences:
         """Compare the graph that takes images of any size: all but what its engine returns for
         inputs that are normalized already.
@@ -281,6 +292,7 @@ def measure_parity(
         **asdict(worst),
         tolerance=tolerance,
         num_files=len(reference.samples),
+        num_boxes=reference.num_boxes,
     )
 
 

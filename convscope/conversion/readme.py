@@ -58,7 +58,7 @@ def _files_of(
     suppression: SuppressionPlace,
 ) -> list[str]:
     height, width = card.input_size
-    count = len(card.classes)
+    count = card.num_outputs
     answers = f"`probabilities` (n, {count}){_answers(card)}"
     if card.boxes is not None:
         answers = _boxes(card.boxes, suppression)
@@ -121,6 +121,16 @@ def _boxes(coding: BoxCoding, suppression: SuppressionPlace) -> str:
     )
 
 
+def _cells(coding: BoxCoding) -> str:
+    """What the numbers of a network that finds objects stand for."""
+    rows, columns = coding.grid
+    return (
+        f"They are {coding.channels} maps of {rows} x {columns} cells, one after the other:\n  "
+        f"`convscope.boxes.coding` says what `{coding.name}` means, and the code below decodes "
+        "them."
+    )
+
+
 def _answers(card: Card) -> str:
     """What the graph of images returns beside probabilities."""
     if card.task == "multi-label":
@@ -136,7 +146,7 @@ def _answers(card: Card) -> str:
 def _outputs(card: Card) -> tuple[str, str]:
     """What a network returns, and a sentence on how that becomes probabilities."""
     if card.boxes is not None:
-        return "numbers of cells", ""
+        return "the numbers of all cells", f" {_cells(card.boxes)}"
     if card.output == "probabilities":
         return "probabilities", ""
     activation = "sigmoid" if card.task == "multi-label" else "softmax"

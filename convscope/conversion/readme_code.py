@@ -20,10 +20,11 @@ def code_of(
         case "onnx":
             return _ONNX if card.boxes is None else _ONNX_BOXES
         case "openvino":
-            text = _OPENVINO if has_images else _OPENVINO_INPUT
+            whole = _OPENVINO if card.boxes is None else _OPENVINO_BOXES
+            text = whole if has_images else _openvino_input(card)
             return text.replace(*_HINTS) if precision == "bf16" else text
         case "ncnn":
-            return _NCNN
+            return _ncnn(card)
         case "torch":
             return _torch(card)
 
@@ -99,6 +100,20 @@ const float *probabilities = request.get_tensor("probabilities").data<float>();
 ```
 """
 
+_OPENVINO_BOXES = """Python, OpenVINO:
+
+```python
+import numpy as np, openvino
+from PIL import Image, ImageOps
+
+settings = {"INFERENCE_PRECISION_HINT": "f32"}  # by default some processors round to 16 bits
+model = openvino.Core().compile_model("images.xml", "CPU", settings)
+image = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB")
+found = model([np.asarray(image)[None]])
+print(found["boxes"], found["scores"])
+```
+"""
+
 _HINTS = (
     '"f32"}  # by default some processors round to 16 bits',
     '"bf16"}  # in float32 where the processor cannot',
@@ -113,21 +128,46 @@ card = Card.from_json(Path("card.json").read_text("utf-8"))
 images = network_input(Path("photo.jpg"), card)
 """
 
-_OPENVINO_INPUT = f"""Python, OpenVINO; convscope reads the image, and does not import PyTorch:
+_INPUT_OF_BOXES = f"""\
+from PIL import Image, ImageOps
+from convscope.boxes.suppression import detections
+from convscope.predictions.objects import objects_of
+{_INPUT}size = ImageOps.exif_transpose(Image.open("photo.jpg")).size
+"""
+
+_PRINT_BOXES = """\
+found = detections(outputs.reshape(1, -1), card.boxes, min_score=0.5)
+for one in objects_of(found[0], size, card):
+    print(one.label, one.score, one.box)
+"""
+
+
+def _input(card: Card) -> str:
+    return _INPUT if card.boxes is None else _INPUT_OF_BOXES
+
+
+def _print(card: Card) -> str:
+    return "print(outputs)\n" if card.boxes is None else _PRINT_BOXES
+
+
+def _openvino_input(card: Card) -> str:
+    return f"""Python, OpenVINO; convscope reads the image, and does not import PyTorch:
 
 ```python
 import openvino
-{_INPUT}
+{_input(card)}
 settings = {{"INFERENCE_PRECISION_HINT": "f32"}}  # by default some processors round to 16 bits
-print(openvino.Core().compile_model("model.xml", "CPU", settings)([images])[0])
-```
+outputs = openvino.Core().compile_model("model.xml", "CPU", settings)([images])[0]
+{_print(card)}```
 """
 
-_NCNN = f"""Python, ncnn; convscope reads the image, and does not import PyTorch:
+
+def _ncnn(card: Card) -> str:
+    return f"""Python, ncnn; convscope reads the image, and does not import PyTorch:
 
 ```python
 import ncnn, numpy as np
-{_INPUT}
+{_input(card)}
 net = ncnn.Net()
 net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
 net.load_param("model.ncnn.param")
@@ -135,8 +175,8 @@ net.load_model("model.ncnn.bin")
 extractor = net.create_extractor()
 image = ncnn.Mat(images[0]).clone()
 extractor.input("in0", image)
-print(np.array(extractor.extract("out0")[1]))
-```
+outputs = np.array(extractor.extract("out0")[1])
+{_print(card)}```
 
 C++, ncnn (`pixels`: bytes of the input's size; `means` and `norms`: -shift / scale and scale):
 
@@ -153,6 +193,17 @@ extractor.input("in0", in); extractor.extract("out0", out);
 
 
 def _torch(card: Card) -> str:
+    if card.boxes is not None:
+        return f"""Python, PyTorch; convscope reads the image:
+
+```python
+import torch
+{_INPUT_OF_BOXES}
+net = torch.export.load("model.pt2").module()
+with torch.inference_mode():
+    outputs = net(torch.from_numpy(images)).numpy()
+{_PRINT_BOXES}```
+"""
     outputs = "outputs" if card.temperature == 1 else f"outputs / {card.temperature:.9g}"
     activation = "sigmoid({})" if card.task == "multi-label" else "softmax({}, 1)"
     answer = "outputs"

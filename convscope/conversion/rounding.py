@@ -6,6 +6,7 @@ from typing import Any
 from convscope.conversion.quantization import Placement
 from convscope.engines import Precision
 from convscope.evaluation.paired import PairedAccuracy
+from convscope.evaluation.paired_precision import PairedPrecision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +15,8 @@ class Rounding:
 
     Attributes:
         precision: "int8" or "bf16".
-        accuracy: before, as PyTorch has it, and after; None where no classes of images are known.
+        accuracy: before, as PyTorch has it, and after, of boxes average precision; None where no
+            classes of images are known.
         agreement: the share of the same images that get the same answer; None without images.
         worst: the largest difference of a probability on them; None without images.
         worst_of_files: likewise, from image files of any size on.
@@ -27,7 +29,7 @@ class Rounding:
     """
 
     precision: Precision
-    accuracy: PairedAccuracy | None
+    accuracy: PairedAccuracy | PairedPrecision | None
     agreement: float | None
     worst: float | None
     worst_of_files: float

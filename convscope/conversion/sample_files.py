@@ -14,14 +14,22 @@ from PIL import Image
 from convscope.card import Card
 from convscope.data.decode import decode_image
 from convscope.data.depth import DecodedImage, to_bytes
+from convscope.data.digits import digit_images
 from convscope.data.normalize import normalize
 from convscope.data.resize import resize_image
+from convscope.data.scenes import Digits, scene
+from convscope.data.unreadable import UnreadableImage
 from convscope.engines import Batch
+from convscope.errors import ConvscopeError
 from convscope.exported.golden import num_golden
 from convscope.exported.pixels import fitted_pixels, network_input
+from convscope.runs.data import is_data_here, open_run_data
+from convscope.runs.folder import Run
 
 _PHOTOS = ("flower.jpg", "palace.jpg")
 _SEED = 0
+_SCENES = 3
+_OWN = 4  # images of a run
 
 
 def write_sample_files(folder: Path, input_size: tuple[int, int]) -> Sequence[Path]:
@@ -45,6 +53,47 @@ def write_sample_files(folder: Path, input_size: tuple[int, int]) -> Sequence[Pa
     for name, image in samples.items():
         image.save(folder / name, quality=95)
     return [folder / name for name in samples]
+
+
+def write_scene_files(folder: Path) -> Sequence[Path]:
+    """Write scenes of handwritten digits, see `convscope.data.scenes`: of their own size, and one
+    that is larger and wider than high.
+    """
+    digits, random = Digits(*digit_images()), np.random.default_rng(_SEED)
+    scenes = [scene(digits, random)[0] for _ in range(_SCENES)]
+    names = [f"scene{number}.png" for number in range(1, _SCENES + 1)]
+    for name, pixels in zip(names, scenes, strict=True):
+        Image.fromarray(pixels).save(folder / name)
+    wide = np.concatenate(scenes[:2], 1).repeat(2, 0).repeat(2, 1)
+    Image.fromarray(wide).save(folder / "wide.jpg", quality=95)
+    return [folder / name for name in (*names, "wide.jpg")]
+
+
+def write_own_files(folder: Path, run: Run) -> Sequence[Path]:
+    """Images with objects that a run was not trained on, as files; none where they are not here."""
+    try:
+        config = run.read_config()
+        if not is_data_here(config):
+            return []
+        dataset, _ = open_run_data(run, config, "test")
+    except ConvscopeError:
+        return []
+    held_out = np.concatenate([dataset.indices("val"), dataset.indices("test")])
+    objects = dataset.objects
+    if objects is None:
+        return []
+    counts = np.diff(objects.starts)
+    found: list[Path] = []
+    for index in held_out[counts[held_out] > 0][:_OWN].tolist():
+        try:
+            image = dataset.images.image(index)
+        except UnreadableImage:
+            continue
+        if isinstance(image, Image.Image) and image.mode in ("L", "RGB"):
+            path = folder / f"own{index}.png"
+            image.save(path)
+            found.append(path)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +123,22 @@ class Sample:
         )
 
 
-def read_samples(card: Card) -> tuple[Sample, ...]:
-    """The sample files, read for a card."""
-    with TemporaryDirectory() as folder:
-        paths = write_sample_files(Path(folder), card.input_size)
+def read_samples(card: Card, run: Run | None = None) -> tuple[Sample, ...]:
+    """The sample files, read for a card; for one with boxes, images with objects come first, those
+    of the run too.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = [*_shipped_files(folder, card)]
+        if card.boxes is not None and run is not None:
+            paths = [*write_own_files(folder, run), *paths]
         return tuple(Sample.read(path, card) for path in paths)
+
+
+def _shipped_files(folder: Path, card: Card) -> Sequence[Path]:
+    """Files that show nobody's own images."""
+    scenes = () if card.boxes is None else write_scene_files(folder)
+    return [*scenes, *write_sample_files(folder, card.input_size)]
 
 
 def _trained_input(image: DecodedImage, card: Card) -> Batch:
@@ -89,5 +149,5 @@ def _trained_input(image: DecodedImage, card: Card) -> Batch:
 def golden_images(card: Card) -> NDArray[np.uint8]:
     """The first of them as bytes (n, height, width, c) of the network's input size."""
     with TemporaryDirectory() as folder:
-        files = write_sample_files(Path(folder), card.input_size)
+        files = _shipped_files(Path(folder), card)
         return np.stack([fitted_pixels(file, card) for file in files[: num_golden(card)]])

@@ -28,7 +28,7 @@ def write_torch_file(draft: Draft) -> Parity:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about its own code
             program = torch.export.export(
-                Logits(draft.net, len(card.classes)),
+                Logits(draft.net, card.num_outputs),
                 (images,),
                 dynamic_shapes=({0: batch_dimension()},),
             )

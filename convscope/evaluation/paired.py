@@ -42,6 +42,10 @@ class PairedAccuracy:
         return self.before - self.lost + self.gained
 
     @property
+    def share_after(self) -> float:
+        return self.after / self.num_images
+
+    @property
     def change(self) -> float:
         """The accuracy after minus that before, -1..1."""
         return (self.gained - self.lost) / self.num_images

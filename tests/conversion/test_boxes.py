@@ -1,6 +1,7 @@
 """Networks that find objects: exported with their boxes, compared with PyTorch, and refused."""
 
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -14,8 +15,9 @@ import convscope
 from convscope.boxes.coding import BoxCoding
 from convscope.boxes.detections import Detections
 from convscope.boxes.suppression import detections
-from convscope.conversion import box_graph, candidates
+from convscope.conversion import box_graph, candidates, openvino_images
 from convscope.conversion.box_parity import matched, output_differences
+from convscope.engines import is_installed
 from convscope.errors import RequestError, WorkError
 from tests.explanation.test_boxes import anchored, of_2016
 from tests.reference import boxes as slow
@@ -113,9 +115,73 @@ def test_outside_all_boxes_are_returned(tmp_path):
         assert boxes[0, n] == pytest.approx(one.box, abs=0.1)
 
 
+@pytest.fixture(scope="module")
+def formats(tmp_path_factory):
+    """A folder for each format but ONNX."""
+    out, net = tmp_path_factory.mktemp("formats"), network(anchored)
+    for name in ("openvino", "ncnn", "torch"):
+        if name != "torch" and not is_installed(name):
+            pytest.skip(f"{name} is not installed")
+        convscope.export(net, out / name, format=name, threads=1)
+    return net, out
+
+
+@pytest.mark.parametrize("name", ["openvino", "ncnn"])
+def test_other_formats_answer_with_the_boxes_of_predict(formats, name):
+    net, out = formats
+    (facts,) = [
+        one for key, one in json.loads((out / name / "parity.json").read_text()).items()
+        if key == name
+    ]  # fmt: skip
+    assert facts["num_boxes"] > 20
+    assert facts["boxes"] < 0.01
+    image = picture((48, 27))
+    expected = convscope.predict(net, [image], min_score=0.05)[0].objects
+    found = convscope.predict(out / name, [image], min_score=0.05)[0].objects
+    assert [one.label for one in found] == [one.label for one in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one.box == pytest.approx(other.box, abs=0.2)
+
+
+@pytest.mark.parametrize("name", ["openvino", "ncnn", "torch"])
+def test_the_code_of_each_readme_finds_the_boxes(formats, name):
+    net, out = formats
+    image = picture((48, 27))
+    image.save(out / name / "photo.jpg", quality=95)
+    expected = convscope.predict(net, [out / name / "photo.jpg"], min_score=0.01)[0].objects
+    text = (out / name / "README.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = code.replace("min_score=0.5", "min_score=0.01")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=out / name, capture_output=True, text=True, check=False
+    )
+    (out / name / "photo.jpg").unlink()
+    assert done.returncode == 0, done.stderr
+    numbers = [float(word) for word in re.findall(r"\d+\.\d+(?:e-\d+)?", done.stdout)]
+    assert expected
+    for value in (expected[0].score, *(edge for edge in expected[0].box if 0 < edge < 27)):
+        assert min(abs(value - number) for number in numbers) < 0.05
+
+
+def test_of_another_openvino_file_for_images_nothing_is_kept(tmp_path, monkeypatch):
+    if not is_installed("openvino"):
+        pytest.skip("openvino is not installed")
+    whole = openvino_images._open
+
+    def other(*args):
+        run = whole(*args)
+        return lambda images: {**(found := run(images)), "boxes": found["boxes"] * 1.5}
+
+    monkeypatch.setattr(openvino_images, "_open", other)
+    done = convscope.export(network(anchored), tmp_path / "out", format="openvino", threads=1)
+    assert any("images.xml was left out" in note for note in done.notes)
+    assert not (done.path / "images.xml").exists()
+
+
 def test_the_parity_is_that_of_boxes(exported):
     _, folder = exported
     (facts,) = json.loads((folder / "parity.json").read_text()).values()
+    assert facts["num_boxes"] > 20
     assert 0 < facts["boxes"] < 1e-3
     assert 0 < facts["probabilities"] < 1e-4
     assert facts["answers"] == 0
@@ -176,9 +242,7 @@ def test_of_an_engine_with_other_numbers_nothing_is_written(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (dict(format="openvino"), "exported as `format=onnx`"),
-        (dict(format="onnx,torch"), "exported as `format=onnx`"),
-        (dict(int8=True), "finds objects. It is exported in float32"),
+        (dict(int8=True), "images to be calibrated on.*data with boxes by `calibration`"),
         (dict(suppression="somewhere"), "inside or outside, not 'somewhere'"),
     ],
 )
