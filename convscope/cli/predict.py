@@ -86,6 +86,8 @@ def predict(
     json
         The same as --format json.
     """
+    if json and format not in ("table", "json"):
+        raise RequestError(f"`json` is `format=json`, and `format` is {format}: leave out one.")
     if output is not None:
         options = {
             "model": model,
@@ -98,12 +100,11 @@ def predict(
             "mean": mean,
             "std": std,
             "device": None if device in ("auto", "cpu") else device,
-            "min_score": min_score,
-            "max_overlap": max_overlap,
             "draw": draw,
             "format": None if format == "table" else format,
         }
-        _write_parts(run, images, output, options, top, batch_size, threads, json=json)
+        objects = min_score, max_overlap
+        _write_parts(run, images, output, options, objects, top, batch_size, threads, json=json)
         return
     if not exported_folder(["predict", run]):  # it has no activations to keep memory for
         keep_freed_memory()
@@ -143,13 +144,16 @@ def _write_parts(
     images: Sequence[str],
     output: Path,
     others: Mapping[str, object],
+    objects: tuple[float | None, float | None],
     top: int,
     batch_size: int | None,
     threads: int | None,
     *,
     json: bool,
 ) -> None:
-    """Predict into part files; `others` are options that do not go with it, None if not set."""
+    """Predict into part files; `others` are options that do not go with it, None if not set,
+    `objects` the least score and the largest overlap of boxes.
+    """
     wrong = [f"`{name}`" for name, value in others.items() if value is not None]
     if wrong:
         raise RequestError(f"With `output` an exported network answers; leave out {wrong[0]}.")
@@ -165,6 +169,8 @@ def _write_parts(
             top=top,
             batch_size=batch_size,
             threads=threads,
+            min_score=objects[0],
+            max_overlap=objects[1],
             on_progress=on_progress,
         )
     if not is_first():

@@ -72,7 +72,7 @@ def predict_by_torch(
                 return detections(
                     outputs.float().cpu().numpy(),
                     card.boxes,
-                    min_score=objects.least_score,
+                    min_score=objects.asked_score,
                     max_overlap=objects.most_overlap,
                 )
             shares = probabilities(outputs, card).cpu().numpy()
@@ -82,10 +82,17 @@ def predict_by_torch(
             listed, card, batch_size or default_size, rank=group.rank, size=group.size
         )
         with threads_set(threads), torch.inference_mode(), batches:
-            mine = answer_batches(batches, answer, card, top=top, on_progress=on_progress)
+            mine = answer_batches(
+                batches,
+                answer,
+                card,
+                top=top,
+                least_score=objects.least_score,
+                on_progress=on_progress,
+            )
         answers = group.gathered(mine, "at the predictions")
         said = [*notes, *([opened.note] if opened.note else []), *found]
-        predictions = collect(answers, said, card)
+        predictions = collect(answers, said, card, objects)
         if objects.draw is not None and group.rank == 0:
             draw_predictions(predictions, listed, card, objects.draw)
     return predictions

@@ -180,12 +180,12 @@ def _predict_exported(
     launch = current_launch()
     if launch is None or launch.size == 1:
         answers, notes = answer()
-        return _drawn(collect([answers], notes, model.card), images, model.card, objects)
+        return _drawn(collect([answers], notes, model.card, objects), images, model.card, objects)
     from convscope.distributed.joining import joined  # noqa: PLC0415 -- torch
 
     with joined() as group:
         answers, notes = answer(rank=group.rank, size=group.size)
-        found = collect(group.gathered(answers, "at the predictions"), notes, model.card)
+        found = collect(group.gathered(answers, "at the predictions"), notes, model.card, objects)
         return found if group.rank else _drawn(found, images, model.card, objects)
 
 

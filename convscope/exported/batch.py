@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from convscope.card import refuse_objects
+from convscope.card import Card
 from convscope.data.image_files import find_image_files
 from convscope.data.walk import iterate_images
 from convscope.errors import RequestError, shell_word
@@ -19,6 +19,7 @@ from convscope.exported.part_files import PartFiles, open_part_files
 from convscope.exported.part_tables import column_names, count_errors, part_content
 from convscope.predictions.answering import answer_batches
 from convscope.predictions.loading import ImageBatches
+from convscope.predictions.object_options import ObjectOptions
 from convscope.synonyms import takes_synonyms
 
 PART_SIZE = 1024
@@ -35,7 +36,8 @@ class BatchPredictions:
 
     Attributes:
         path: the folder of the part files.
-        num_images: how many rows they have, one for each image.
+        num_images: how many there are: each has a row, or of a network that finds objects one for
+            each of its objects.
         num_unreadable: how many of these could not be read; their column `error` says why.
         num_parts: how many files there are.
     """
@@ -60,20 +62,25 @@ def batch_predict(
     batch_size: int | None = None,
     threads: int | None = None,
     part_size: int = PART_SIZE,
+    min_score: float | None = None,
+    max_overlap: float | None = None,
     on_progress: Progress = lambda done, total: None,
 ) -> BatchPredictions:
-    """Classify any number of image files by an exported network, into part files.
+    """Classify any number of image files by an exported network, or find their objects, into files.
 
     `output` is a folder, whose name ends in `.parquet` or `.csv`; each of its parts has a row for
-    each of `part_size` images. Images are listed once, at the beginning. A process that is killed
-    loses the part that it was at: the same call goes on with what is missing. Processes that are
-    called alike, also on other machines that share the folder, share the parts; each returns when
-    all are done. Memory does not grow with the number of images.
+    each of `part_size` images. Of a network that finds objects, an image has a row for each of
+    them, with path, label, score, left, top, right and bottom in its pixels; one in which nothing
+    was found has a row with its path alone. Images are listed once, at the beginning. A process
+    that is killed loses the part that it was at: the same call goes on with what is missing.
+    Processes that are called alike, also on other machines that share the folder, share the parts;
+    each returns when all are done. Memory does not grow with the number of images.
 
     Args:
         run: the folder of an exported network, or a run that was exported into its own folder.
         images: files, folders and glob patterns.
         top: classes per image.
+        min_score, max_overlap: of objects, as for `predict`.
 
     Raises RequestError for what is no exported network, and for an `output` that holds something
     else.
@@ -81,7 +88,8 @@ def batch_predict(
     if not all(isinstance(n, int) and n >= 1 for n in (top, batch_size or 1, threads or 1)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise RequestError("`top`, `batch_size` and `threads` must be integers, at least 1.")
     model = _exported(run)
-    refuse_objects(model.card)
+    objects = ObjectOptions(min_score=min_score, max_overlap=max_overlap)
+    objects.check(model.card, str(run))
     names = [images] if isinstance(images, str | Path) else [*images]
     if not names:
         raise RequestError("Pass at least one image: a file, a folder or a glob pattern.")
@@ -89,10 +97,10 @@ def batch_predict(
         "network": digest_of(model.path / MANIFEST) + digest_of(model.path / CARD),
         "images": [str(name) for name in names],
         "folder": str(Path.cwd()),
-        "top": top,
+        **_asked(model.card, top, objects),
     }
     files = open_part_files(Path(output).expanduser(), request, _listed(names), part_size=part_size)
-    worker = _Worker(files, model, top, batch_size, threads, on_progress)
+    worker = _Worker(files, model, top, objects, batch_size, threads, on_progress)
     worker.work()
     unreadable = sum(
         count_errors(files.file(number), files.form) for number in range(files.num_parts)
@@ -113,6 +121,7 @@ class _Worker:
     files: PartFiles
     model: ExportedModel
     top: int
+    objects: ObjectOptions
     batch_size: int | None
     threads: int | None
     on_progress: Progress
@@ -147,7 +156,12 @@ class _Worker:
         )
         with batches:
             answers = answer_batches(
-                batches, self.classifier.answers, card, top=self.top, on_progress=on_progress
+                batches,
+                self.classifier.answerer(self.objects),
+                card,
+                top=self.top,
+                least_score=self.objects.least_score,
+                on_progress=on_progress,
             )
         predictions = [one for batch in answers for one in batch.predictions]
         unreadable = [one for batch in answers for one in batch.unreadable]
@@ -160,6 +174,13 @@ class _Worker:
         return sum(
             files.size(number) for number in range(files.num_parts) if files.file(number).exists()
         )
+
+
+def _asked(card: Card, top: int, objects: ObjectOptions) -> dict[str, float]:
+    """What the rows depend on."""
+    if card.boxes is None:
+        return {"top": top}
+    return {"min_score": objects.least_score, "max_overlap": objects.most_overlap}
 
 
 def _exported(run: str | Path) -> ExportedModel:

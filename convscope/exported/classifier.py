@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -26,7 +28,10 @@ from convscope.exported.golden import GOLDEN, golden_difference, tolerance
 from convscope.exported.pixels import normalize
 from convscope.exported.probabilities import answers_of, probabilities
 from convscope.predictions.decided import Answers, decide
+from convscope.predictions.object_options import ObjectOptions
 from convscope.regular_files import check_regular
+
+Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +78,14 @@ class Classifier:
             raise RequestError(f"{self.model.path} classifies whole images; it finds no boxes.")
         outputs = self._outputs(pixels)
         return detections(outputs, self.card.boxes, min_score=min_score, max_overlap=max_overlap)
+
+    def answerer(self, options: ObjectOptions) -> Callable[[Bytes], Answers | list[Detections]]:
+        """From the same to `answers`, or to those `objects` that options ask for."""
+        if self.card.boxes is None:
+            return self.answers
+        return partial(
+            self.objects, min_score=options.asked_score, max_overlap=options.most_overlap
+        )
 
     def all_objects(self, pixels: NDArray[np.uint8]) -> list[Detections]:
         """The same with all boxes that have a score of MIN_SCORE or more."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from convscope.card import Card
 from convscope.data.arrow_schema import import_arrow
 from convscope.predictions.loading import Unreadable
+from convscope.predictions.objects import EDGES
 from convscope.predictions.result import Prediction
 from convscope.words.csv_text import to_csv
 
@@ -22,8 +23,11 @@ def column_names(card: Card, top: int) -> list[str]:
     """`path`, `label`, `probability`, `label_2`, ..., `error`: the same for every part.
 
     Of several labels `path`, `labels`, `label_1`, `probability_1`, ...; of grades with
-    `expected_grade` behind the path; `answer` and `set` as `Prediction.to_row` has them.
+    `expected_grade` behind the path; `answer` and `set` as `Prediction.to_row` has them. Of objects
+    `path`, `label`, `score` and the edges.
     """
+    if card.boxes is not None:
+        return ["path", "label", "score", *EDGES, ERROR]
     is_multi_label = card.task == "multi-label"
     names = ["path"]
     names += ["labels"] * is_multi_label
@@ -42,8 +46,8 @@ def part_content(
     names: Sequence[str],
     form: PartFormat,
 ) -> bytes:
-    """A row for each image, with the columns `names`."""
-    rows: list[dict[str, Any]] = [prediction.to_row() for prediction in predictions]
+    """A row for each image, or each object, with the columns `names`."""
+    rows: list[dict[str, Any]] = [row for one in predictions for row in one.to_rows()]
     rows += [{"path": path, ERROR: reason} for path, reason in unreadable]
     if form == "csv":
         cells = ([_cell(row.get(name, "")) for name in names] for row in rows)
@@ -76,7 +80,7 @@ def _arrow(module: str = "pyarrow") -> Any:
 
 
 def _is_number(name: str) -> bool:
-    return name.startswith(("probability", "expected_grade"))
+    return name in ("score", *EDGES) or name.startswith(("probability", "expected_grade"))
 
 
 def _cell(value: object) -> object:

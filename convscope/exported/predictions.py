@@ -1,7 +1,6 @@
 """Predictions by an exported network, without PyTorch."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from convscope.data.images import ImageLike
 from convscope.exported.ahead import opened_ahead
@@ -37,12 +36,13 @@ def predict_exported(
         classifier = ahead or open_classifier(
             model, threads=threads, batch_size=min(batch_size, len(listed)), spin=False
         )
-        answer = classifier.answers
-        if card.boxes is not None:
-            answer = partial(
-                classifier.objects,
-                min_score=objects.least_score,
-                max_overlap=objects.most_overlap,
-            )
-        answers = answer_batches(batches, answer, card, top=top, on_progress=on_progress)
+        answer = classifier.answerer(objects)
+        answers = answer_batches(
+            batches,
+            answer,
+            card,
+            top=top,
+            least_score=objects.least_score,
+            on_progress=on_progress,
+        )
         return answers, notes

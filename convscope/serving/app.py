@@ -119,8 +119,6 @@ class _Endpoints:
     async def infer(self, request: Request) -> Response:
         """Answer a request of the Open Inference Protocol."""
         service, model = self._service, self._named(request)
-        if model.card.boxes is not None:
-            raise Refusal(400, open_inference.NO_BOXES)
         read = partial(
             open_inference.parse_infer,
             length=request.headers.get(open_inference.LENGTH_HEADER, ""),
@@ -130,12 +128,16 @@ class _Endpoints:
         wanted = await self._read(request, read)
         results = await service.classify(request, model, wanted.images)
         answers: list[Answers] = []
+        boxes: list[LocatedBoxes] = []
         for index, result in enumerate(results):
             if isinstance(result, UnreadableImage):
                 raise Refusal(400, f"Image {index} {result}.")
-            assert isinstance(result, Answers)  # boxes are refused above
-            answers.append(result)
-        body, headers = open_inference.render(wanted, joined_answers(answers), model)
+            if isinstance(result, LocatedBoxes):
+                boxes.append(result)
+            else:
+                answers.append(result)
+        said = boxes if model.card.boxes is not None else joined_answers(answers)
+        body, headers = open_inference.render(wanted, said, model)
         return Response(body, headers=headers)
 
     async def health(self, _request: Request) -> Response:

@@ -8,19 +8,17 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.card import Card
 from convscope.http_server.access import Refusal
 from convscope.predictions.decided import Answers
 from convscope.serving.bodies import check_count, decode_base64, parse_object
+from convscope.serving.box_tensors import BOX_TENSORS, box_tensor, min_score_of
 from convscope.serving.models import ServedModel
-from convscope.serving.pipeline import ImageSource
+from convscope.serving.pipeline import ImageSource, LocatedBoxes
 from convscope.words.json_text import to_json
 
 IMAGES, PROBABILITIES, LABEL = "images", "probabilities", "label"
 IS_SURE, SET = "is_sure", "set"
-NO_BOXES = (
-    "This network finds objects, and the Open Inference Protocol has no tensors for them here. "
-    "POST the image to /predict."
-)
 LENGTH_HEADER = "inference-header-content-length"
 _INPUTS = (
     f"The input is {IMAGES}: UINT8 (n, height, width, 3), red, green and blue, of any size, or "
@@ -45,18 +43,28 @@ class WantedOutput:
 
 @dataclass(frozen=True)
 class InferRequest:
-    """A request in full: its images, and the outputs that it wants."""
+    """A request in full: its images, the outputs that it wants, and the least score of objects."""
 
     images: Sequence[ImageSource]
     outputs: Sequence[WantedOutput]
     id: str
+    min_score: float
 
 
 def metadata(model: ServedModel) -> dict[str, Any]:
     """What a client is told about the network."""
-    card = model.card
+    return {
+        "name": model.name,
+        "versions": [model.version],
+        "platform": f"convscope_{model.classifier.engine_name}",
+        "inputs": [{"name": IMAGES, "datatype": "UINT8", "shape": [-1, -1, -1, 3]}],
+        "outputs": _tensors_of(model.card),
+    }
+
+
+def _tensors_of(card: Card) -> list[dict[str, Any]]:
     if card.boxes is not None:
-        raise Refusal(400, NO_BOXES)
+        return [*BOX_TENSORS]
     tensors = [{"name": PROBABILITIES, "datatype": "FP32", "shape": [-1, len(card.classes)]}]
     if card.task != "multi-label":
         tensors.append({"name": LABEL, "datatype": "BYTES", "shape": [-1]})
@@ -64,13 +72,7 @@ def metadata(model: ServedModel) -> dict[str, Any]:
         tensors.append({"name": IS_SURE, "datatype": "BOOL", "shape": [-1]})
     if card.prediction_sets is not None:
         tensors.append({"name": SET, "datatype": "BOOL", "shape": [-1, len(card.classes)]})
-    return {
-        "name": model.name,
-        "versions": [model.version],
-        "platform": f"convscope_{model.classifier.engine_name}",
-        "inputs": [{"name": IMAGES, "datatype": "UINT8", "shape": [-1, -1, -1, 3]}],
-        "outputs": tensors,
-    }
+    return tensors
 
 
 def parse_infer(body: bytes, length: str, model: ServedModel, *, most: int) -> InferRequest:
@@ -90,17 +92,23 @@ def parse_infer(body: bytes, length: str, model: ServedModel, *, most: int) -> I
     request_id = content.get("id", "")
     if not isinstance(request_id, str) or len(request_id) > 1000:
         raise Refusal(400, "`id` must be a text of up to 1,000 letters.")
-    return InferRequest(images, _outputs(content, model), request_id)
+    min_score = min_score_of(_object(content.get("parameters", {}), "parameters"))
+    return InferRequest(images, _outputs(content, model), request_id, min_score)
 
 
 def render(
-    request: InferRequest, answers: Answers, model: ServedModel
+    request: InferRequest, answers: Answers | Sequence[LocatedBoxes], model: ServedModel
 ) -> tuple[bytes, dict[str, str]]:
     """The body and the headers of what is answered for the images."""
     described: list[dict[str, Any]] = []
     binary: list[bytes] = []
     for wanted in request.outputs:
-        datatype, values, shape = _tensor(wanted, answers, model.card.classes)
+        if isinstance(answers, Answers):
+            datatype, values, shape = _tensor(wanted, answers, model.card.classes)
+        else:
+            datatype, values, shape = box_tensor(
+                wanted.name, answers, model.card, request.min_score
+            )
         tensor: dict[str, Any] = {"name": wanted.name, "datatype": datatype, "shape": shape}
         if wanted.is_binary:
             data = values.tobytes() if isinstance(values, np.ndarray) else _join(values)
@@ -204,7 +212,7 @@ def _from_texts(data: object) -> Sequence[bytes]:
 
 def _outputs(content: Mapping[str, Any], model: ServedModel) -> Sequence[WantedOutput]:
     parameters = _object(content.get("parameters", {}), "parameters")
-    known = [tensor["name"] for tensor in metadata(model)["outputs"]]
+    known = [tensor["name"] for tensor in _tensors_of(model.card)]
     listed = content.get("outputs")
     is_binary = parameters.get("binary_data_output") is True
     if not listed:

@@ -42,9 +42,9 @@ def describe(model: ServedModel, settings: ServeSettings) -> dict[str, Any]:
             "/v2": {"get": _plain("The Open Inference Protocol: the server.", 401)},
             "/v2/health/live": {"get": _plain("Whether the server lives.")},
             "/v2/health/ready": {"get": _plain("Whether the server is ready.", 503)},
-            **({} if finds else {"/v2/models/{name}": {"get": _named("Its inputs and outputs.")}}),
+            "/v2/models/{name}": {"get": _named("Its inputs and outputs.")},
             "/v2/models/{name}/ready": {"get": _named("Whether it is ready.")},
-            **({} if finds else {"/v2/models/{name}/infer": {"post": _infer()}}),
+            "/v2/models/{name}/infer": {"post": _infer()},
         },
         "components": {
             "schemas": {

@@ -319,7 +319,7 @@ def test_processes_that_torchrun_started_share_the_images(exported, images):
         for rank in range(2)
     ]
     card = ExportedModel.open(exported).card
-    found = collect([answers for answers, _ in parts], parts[0][1], card)
+    found = collect([answers for answers, _ in parts], parts[0][1], card, ObjectOptions())
     expected = convscope.predict(exported, images, top=3, batch_size=3)
     assert list(found) == list(expected)
     assert (found.unreadable, found.notes) == (expected.unreadable, expected.notes)
