@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 from convscope.errors import RequestError, WorkError
 
 SCHEME = "hf://"
-_TASK = "image-classification"
+_TASK, _DETECTION = "image-classification", "object-detection"
 _PART = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
 _NAME = re.compile(rf"(?P<id>{_PART}/{_PART})(?:@(?P<revision>[\w./-]+))?", re.ASCII)
 _CONNECT, _ANSWER = 5.0, 15.0  # seconds to wait; the library tries for much longer
@@ -114,14 +114,15 @@ def card_header(
     tags: Sequence[str],
     data: str,
     metrics: Mapping[str, float],
+    finds_objects: bool = False,
 ) -> str:
     """The YAML at the beginning of a model card of the network `name`; `metrics`, by the hub's
     names, are those of the test images of `data`. Raises RequestError without the hub's library.
     """
-    library = _library()
+    library, task = _library(), _DETECTION if finds_objects else _TASK
     results = [
         library.EvalResult(
-            task_type=_TASK,
+            task_type=task,
             dataset_type=data,
             dataset_name=data,
             dataset_split="test",
@@ -133,8 +134,8 @@ def card_header(
     about = library.ModelCardData(
         license=license,
         library_name="convscope",
-        pipeline_tag=_TASK,
-        tags=[_TASK, *tags],
+        pipeline_tag=task,
+        tags=[task, *tags],
         model_name=name if results else None,
         eval_results=results or None,
     )

@@ -55,7 +55,7 @@ def box_losses(outputs: Tensor, targets: Tensor, coding: BoxCoding) -> Tensor:
 
     Args:
         outputs: (n, num_outputs) of the network.
-        targets: (n, objects, 8) as `Objects.padded`; only objects that count are trained on.
+        targets: (n, objects, 10) as `Objects.padded`; only objects that count are trained on.
     """
     found = cells(outputs, coding)
     boxes = boxes_of(found, coding)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convscope.boxes.detections import Detections
 from convscope.boxes.geometry import area, intersection, iou
-from convscope.boxes.truth import COUNTS, CROWD, Objects
+from convscope.boxes.truth import COUNTS, CROWD, DIFFICULT, Objects
 
 Rule = Literal["coco", "voc", "ilsvrc"]
 """Which object of its class a box, from the one with the highest score on, is matched with.
@@ -50,6 +50,25 @@ class Matches:
     num_objects: NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class Within:
+    """Areas in pixels of the image, to which a matching is limited.
+
+    Objects outside of them do not count, nor do boxes outside of them that are not matched.
+
+    Attributes:
+        low, high: the bounds, both included.
+        found: of the boxes found in each image (m,).
+    """
+
+    low: float
+    high: float
+    found: Sequence[NDArray[np.float64]]
+
+    def leaves_out(self, areas: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return (areas < self.low) | (areas > self.high)
+
+
 def match(
     found: Sequence[Detections],
     truth: Objects,
@@ -57,6 +76,7 @@ def match(
     *,
     thresholds: Sequence[float] = COCO_THRESHOLDS,
     rule: Rule = "coco",
+    within: Within | None = None,
 ) -> list[Matches]:
     """For each class, which of the boxes that were found in the images are right."""
     results: list[Matches] = []
@@ -72,6 +92,9 @@ def match(
             of = truth.of_image(number)
             chosen = np.flatnonzero(truth.labels[of] == label) + of.start
             states = truth.states[chosen]
+            if within is not None:
+                is_out = within.leaves_out(truth.sizes[chosen].prod(1))
+                states = np.where(is_out & (states == COUNTS), DIFFICULT, states)
             counts[number] = int((states == COUNTS).sum())
             if not len(here):
                 continue
@@ -80,6 +103,8 @@ def match(
                 overlaps = _overlaps(one.boxes[here], truth.boxes[chosen], states, rule)
                 least = _least(thresholds, truth.sizes[chosen], rule)
                 right, neither = _MATCHERS[rule](overlaps, states, least)
+            if within is not None:
+                neither = neither | (~right & within.leaves_out(within.found[number][here]))
             rights.append(right)
             ignored.append(neither)
             images += [number] * len(here)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from convscope.boxes.detections import Detections
 from convscope.boxes.geometry import iou
 from convscope.boxes.truth import COUNTS, Objects
+from convscope.errors import RequestError, nearest
 
 Mistake = Literal["correct", "localization", "similar", "other", "background"]
 """What a box is, by its IoU with the objects of its image:
@@ -26,6 +27,7 @@ Hoiem's analysis.
 
 MISTAKES: tuple[Mistake, ...] = ("correct", "localization", "similar", "other", "background")
 _FAR, _NEAR = 0.1, 0.5
+_SHOWN = 12  # names of classes in a message
 
 _VOC = (
     {"aeroplane", "bicycle", "boat", "bus", "car", "motorbike", "train"},
@@ -53,6 +55,36 @@ def similar_groups(classes: Sequence[str]) -> list[list[int]]:
         return []
     groups = [[classes.index(name) for name in classes if name in group] for group in _VOC]
     return [group for group in groups if len(group) > 1]
+
+
+def named_groups(
+    similar: Sequence[str] | Sequence[Sequence[str]], classes: Sequence[str]
+) -> list[list[int]]:
+    """Groups of similar classes by their numbers, each given by its names, or as "cat,dog".
+
+    >>> named_groups(["cat,dog", "car, bus"], ["bus", "car", "cat", "dog"])
+    [[2, 3], [1, 0]]
+
+    Raises RequestError for an unknown class, and for a group of one.
+    """
+    groups: list[list[int]] = []
+    for group in [similar] if isinstance(similar, str) else similar:
+        names = group.split(",") if isinstance(group, str) else group
+        numbers: list[int] = []
+        for name in dict.fromkeys(map(str.strip, names)):
+            if name not in classes:
+                shown = ", ".join(classes[:_SHOWN]) + ", ..." * (len(classes) > _SHOWN)
+                raise RequestError(
+                    f"`similar` names {name!r}, which is no class.{nearest(name, classes)} There "
+                    f"are: {shown}."
+                )
+            numbers.append(classes.index(name))
+        if len(numbers) < 2:
+            raise RequestError(
+                "`similar` are groups of two classes or more, each with commas: cat,dog car,bus."
+            )
+        groups.append(numbers)
+    return groups
 
 
 def mistakes(

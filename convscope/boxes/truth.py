@@ -14,7 +14,7 @@ COUNTS, DIFFICULT, CROWD = 0, 1, 2
 - CROWD: the box holds many objects, each of which may be found: `iscrowd` of COCO.
 """
 
-COLUMNS = 8  # of `padded`
+COLUMNS = 10  # of `padded`
 NO_OBJECT = -1
 
 
@@ -104,10 +104,10 @@ class Objects:
         return found
 
     def padded(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The objects of some images as one array (n, most of an image, 8), for a loss.
+        """The objects of some images as one array (n, most of an image, 10), for a loss.
 
-        A row is: label, left, top, right, bottom, state, width and height in pixels; rows beyond an
-        image's objects have the label -1.
+        A row is: label, left, top, right, bottom, state, width and height in pixels, and those of
+        the image; rows beyond an image's objects have the label -1.
         """
         counts = np.diff(self.starts)[indices]
         rows = np.zeros((len(indices), max(1, int(counts.max(initial=0))), COLUMNS), np.float32)
@@ -116,7 +116,8 @@ class Objects:
             of = self.of_image(int(index))
             n = of.stop - of.start
             row[:n, 0], row[:n, 1:5] = self.labels[of], self.boxes[of]
-            row[:n, 5], row[:n, 6:] = self.states[of], self.sizes[of]
+            row[:n, 5], row[:n, 6:8] = self.states[of], self.sizes[of]
+            row[:, 8:] = self.images[index]
         return rows
 
 
@@ -127,6 +128,7 @@ def unpadded(rows: NDArray[np.float32]) -> Objects:
         [row[:, 1:5] for row in images],
         [row[:, 0].astype(np.int64) for row in images],
         [row[:, 5].astype(np.int64) for row in images],
+        images=rows[:, 0, 8:].astype(np.int64),
     )
-    sizes = np.concatenate([np.zeros((0, 2)), *(row[:, 6:] for row in images)])
+    sizes = np.concatenate([np.zeros((0, 2)), *(row[:, 6:8] for row in images)])
     return replace(found, sizes=sizes)

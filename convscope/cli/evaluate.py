@@ -41,9 +41,9 @@ from convscope.startup import collect_again
 from convscope.words.screen import Screen, cell
 
 if TYPE_CHECKING:
-    from convscope.evaluation.box_details import BoxDetails
-    from convscope.evaluation.details import Details
     from convscope.evaluation.result import EvaluationResult
+
+Several = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
 
 
 def evaluate(
@@ -57,7 +57,8 @@ def evaluate(
     scales: Annotated[tuple[int, ...] | None, INTEGERS] = None,
     flip: Flag = False,
     test_size: OptionalInt = None,
-    ensemble: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")] = (),
+    ensemble: Several = (),
+    similar: Several = (),
     details: Flag = False,
     slices: Flag = False,
     csv: Path | None = None,
@@ -108,6 +109,9 @@ def evaluate(
         Height and width of the crops in pixels, if not those of the training.
     ensemble
         More runs, or networks with published weights, whose probabilities are averaged with RUN's.
+    similar
+        Of a network that finds objects: groups of classes that are alike, as cat,dog car,bus, to
+        tell boxes of a similar class from other wrong ones.
     csv
         File for the answer for each image: its path, class, prediction and probabilities.
     html
@@ -141,6 +145,7 @@ def evaluate(
             flip=flip,
             test_size=test_size,
             ensemble=ensemble,
+            similar=similar or None,
             csv=csv,
             html=html,
             data_dir=data_dir,
@@ -169,7 +174,10 @@ def evaluate(
     for note in result.notes:
         screen.say(in_flags(note))
     if json:
-        found = {"details": _details(result).to_dict()} if details else {}
+        found: dict[str, object] = {}
+        if details:
+            told = result.box_details if result.outputs.found else result.details
+            found["details"] = told.to_dict()
         found |= {"slices": result.slices.to_dict()} if slices else {}
         print_json({**result.to_dict(), "run": run, **found})
         return
@@ -180,7 +188,7 @@ def evaluate(
     _print_slices(result, screen, asked=slices)
     screen.say()
     _say_files(screen, csv, html, report)
-    _say_more(screen, details=details, report=report is not None)
+    _say_more(screen, result, details=details, report=report is not None)
     if weights is None and not pretrained:
         consent = consent_flags(Consent(model, trust))
         screen.say(f"Next:  convscope predict {shell_word(run)} IMAGE...{consent}")
@@ -193,11 +201,16 @@ def _write_report(result: "EvaluationResult", folder: Path | None) -> None:
         report(result, folder)
 
 
-def _say_more(screen: Screen, *, details: bool, report: bool) -> None:
+def _say_more(screen: Screen, result: "EvaluationResult", *, details: bool, report: bool) -> None:
     """Name the flags that would say more, and were not given."""
+    in_details = "sensitivity, ROC areas, agreement and calibration"
+    on_page = "curves, mistakes, slices and what to distrust"
+    if result.outputs.found:
+        in_details = "AP of each class with its interval, the best least scores, mistakes by class"
+        on_page = "curves and the boxes of the worst images"
     more = [
-        (details, "--details, for sensitivity, ROC areas, agreement and calibration"),
-        (report, "--report FOLDER, for a page with curves, mistakes, slices and what to distrust"),
+        (details, f"--details, for {in_details}"),
+        (report, f"--report FOLDER, for a page with {on_page}"),
     ]
     lines = [text for is_given, text in more if not is_given]
     for number, line in enumerate(lines):
@@ -225,11 +238,7 @@ def _print_result(result: "EvaluationResult", screen: Screen, *, details: bool) 
         screen.say()
         screen.print(_published(result.published_table()))
     if details:
-        _print_details(_details(result), screen)
-
-
-def _details(result: "EvaluationResult") -> "Details | BoxDetails":
-    return result.box_details if result.outputs.found else result.details
+        _print_details(result, screen)
 
 
 def _published(rows: Rows) -> Table:
@@ -243,20 +252,20 @@ def _published(rows: Rows) -> Table:
     return table
 
 
-def _print_details(details: "Details | BoxDetails", screen: Screen) -> None:
-    from convscope.evaluation.box_details import BoxDetails  # noqa: PLC0415 -- NumPy
+def _print_details(result: "EvaluationResult", screen: Screen) -> None:
     from convscope.evaluation.detail_tables import (  # noqa: PLC0415 -- NumPy
         detail_tables,
         undefined_notes,
     )
 
-    is_of_boxes = isinstance(details, BoxDetails)
-    for title, rows in details.tables() if is_of_boxes else detail_tables(details):
+    is_of_boxes = bool(result.outputs.found)
+    tables = result.box_details.tables() if is_of_boxes else detail_tables(result.details)
+    for title, rows in tables:
         screen.say()
         screen.say(title)
         for line in as_text(rows).splitlines():
             screen.say(line)
-    notes = [] if is_of_boxes else undefined_notes(details)
+    notes = [] if is_of_boxes else undefined_notes(result.details)
     if notes:
         screen.say()
     for note in notes:

@@ -77,8 +77,9 @@ def print_result(
     terminal.note(f"Test {metrics.describe()} in {result.seconds:.1f} s.")
     if result.recipe is not None:
         terminal.note(in_flags(result.recipe.describe()))
-    terminal.note(f"Run:   {run}   (report.html shows curves, confusion, worst mistakes)")
     finds_objects = folder.read_card().task == "detection"
+    shows = "figures, boxes of the worst images" if finds_objects else "confusion, worst mistakes"
+    terminal.note(f"Run:   {run}   (report.html shows curves, {shows})")
     next_steps = [
         f"convscope predict {run} IMAGE...{' --draw boxes' * finds_objects}{trust}",
         f"convscope explain {run} IMAGE{trust}   (the arithmetic behind the answer)",

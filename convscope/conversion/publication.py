@@ -19,6 +19,7 @@ from convscope.words import visible
 
 _MESSAGE = "Export by convscope"
 _SCORES = {"top1": ("Accuracy", "accuracy"), "f1": ("Macro F1", "f1")}
+_BOX_SCORES = {"ap50": ("AP50", "map_50"), "ap": ("AP", "map")}
 """Keys of test.json, each with what it is called, and what the hub calls it."""
 
 
@@ -67,15 +68,19 @@ class Publication:
         has_scores = run is not None and (run.path / "test.json").is_file()
         scores = run.read_scores("test.json") if run is not None and has_scores else {}
         data = visible(opened.card.provenance.get("data", "unknown"))
+        finds = opened.card.boxes is not None
+        named = _BOX_SCORES if finds else _SCORES
+        known = {key: both for key, both in named.items() if scores.get(key) is not None}
         header = card_header(
             self.repository.id,
             license=self.license,
             tags=["convscope", "onnx", *_network_tags(opened)],
             data=data,
-            metrics={hub: scores[key] for key, (_, hub) in _SCORES.items() if key in scores},
+            metrics={hub: scores[key] for key, (_, hub) in known.items()},
+            finds_objects=finds,
         )
         title, _, rest = readme.partition("\n")
-        return f"{header}\n{title}\n\n{_results(scores, data)}{self._use()}{rest}"
+        return f"{header}\n{title}\n\n{_results(scores, known, data)}{self._use()}{rest}"
 
     def upload(self) -> str:
         """Send `folder`, all of it; returns the address of the repository."""
@@ -94,11 +99,10 @@ def _network_tags(opened: OpenedModel) -> list[str]:
     return [network] if re.fullmatch(r"[\w.-]+", network) else []
 
 
-def _results(scores: Mapping[str, Any], data: str) -> str:
+def _results(scores: Mapping[str, Any], known: Mapping[str, tuple[str, str]], data: str) -> str:
     parts = [
         f"{title} {100 * scores[key]:.1f}%{_interval(scores.get(f'{key}_interval'))}"
-        for key, (title, _) in _SCORES.items()
-        if key in scores
+        for key, (title, _) in known.items()
     ]
     if not parts:
         return ""

@@ -1,14 +1,16 @@
 """Where the boxes of objects are once an image is brought to a network's input."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.boxes.detections import Detections
 from convscope.boxes.truth import DIFFICULT, Objects
 from convscope.card import Card
 from convscope.data.dataset import Dataset
-from convscope.data.fit import shares_to_pixels
+from convscope.data.fit import in_pixels, shares_to_pixels
 from convscope.errors import RequestError
 
 LEAST_SEEN = 0.25
@@ -41,6 +43,20 @@ def fitted(dataset: Dataset, card: Card, *, whole: NDArray[np.bool_] | None = No
         scale, begin = shares_to_pixels((size[0], size[1]), card)
         boxes[of] = (boxes[of] - begin) / scale
     return replace(dataset, objects=cut_off(replace(objects, boxes=boxes)))
+
+
+def areas_in_pixels(
+    found: Sequence[Detections], images: NDArray[np.int64], card: Card
+) -> list[NDArray[np.float64]] | None:
+    """The areas (m,) of the boxes found in each image, in its pixels; None where the widths and
+    heights of the images (n, 2) are not known.
+    """
+    if not (images > 0).all():
+        return None
+    sizes = [(width, height) for width, height in images.tolist()]
+    return [
+        _areas(in_pixels(one.boxes, size, card)) for one, size in zip(found, sizes, strict=True)
+    ]
 
 
 def cut_off(objects: Objects) -> Objects:

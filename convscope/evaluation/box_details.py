@@ -14,7 +14,7 @@ from convscope.boxes.average_precision import (
     precision_recall,
 )
 from convscope.boxes.matching import Matches
-from convscope.boxes.mistakes import MISTAKES, similar_groups
+from convscope.boxes.mistakes import MISTAKES
 from convscope.evaluation.tables import Rows
 
 RECALLS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -74,13 +74,15 @@ class BoxDetails:
 
     Attributes:
         classes: names, in the order of `matches`.
-        matches: of each class at IoU 0.5, by COCO's rule.
+        matches: of each class by COCO's rule, first at IoU 0.5.
         mistakes: (classes, 5) of the best boxes, see `convscope.boxes.mistakes`.
+        has_groups: whether some classes are similar.
     """
 
     classes: tuple[str, ...]
     matches: tuple[Matches, ...]
     mistakes: NDArray[np.int64]
+    has_groups: bool = False
 
     @cached_property
     def curves(self) -> dict[str, BoxCurve]:
@@ -103,8 +105,7 @@ class BoxDetails:
     @property
     def kinds(self) -> list[int]:
         """Which of MISTAKES can be: `similar` only where classes have groups."""
-        has_groups = bool(similar_groups(self.classes))
-        return [k for k, name in enumerate(MISTAKES) if name != "similar" or has_groups]
+        return [k for k, name in enumerate(MISTAKES) if name != "similar" or self.has_groups]
 
     def tables(self) -> list[tuple[str, Rows]]:
         """A title and rows, the first of which is the header, for each table."""

@@ -14,9 +14,10 @@ from convscope.boxes.average_precision import (
     bootstrap_interval,
     mean_average_precision,
 )
+from convscope.boxes.by_size import SIZES, BySize, average_precision_by_size
 from convscope.boxes.detections import SHOWN, Detections
-from convscope.boxes.matching import COCO_THRESHOLDS, match
-from convscope.boxes.mistakes import MISTAKES, mistakes, similar_groups
+from convscope.boxes.matching import COCO_THRESHOLDS, Matches, match
+from convscope.boxes.mistakes import MISTAKES, mistakes, named_groups, similar_groups
 from convscope.boxes.truth import COUNTS, Objects
 from convscope.card import TaskName
 from convscope.evaluation.metrics import MetricName, shares_text, wilson_interval
@@ -41,8 +42,11 @@ class DetectionMetrics(PrintedMetrics):
         support: (classes,) objects that count.
         shown, hits: (classes,) boxes with a score of SHOWN or more, and those that are right.
         mistakes: (classes, 5) of the best boxes, see `convscope.boxes.mistakes`.
+        similar: groups of classes that are alike, by their numbers.
         ap50_interval, ap_interval: 95% intervals over the images; None where they were not asked
             for.
+        by_size: average precision by the size of objects; None likewise, and where the sizes of the
+            images are not known.
     """
 
     classes: tuple[str, ...]
@@ -56,8 +60,10 @@ class DetectionMetrics(PrintedMetrics):
     shown: NDArray[np.int64]
     hits: NDArray[np.int64]
     mistakes: NDArray[np.int64]
+    similar: tuple[tuple[int, ...], ...] = ()
     ap50_interval: tuple[float, float] | None = None
     ap_interval: tuple[float, float] | None = None
+    by_size: BySize | None = None
 
     @property
     def task(self) -> TaskName:
@@ -128,6 +134,7 @@ class DetectionMetrics(PrintedMetrics):
         return [
             ("AP50", f"{_share(self.ap50)}   ({over}{_interval(self.ap50_interval)})"),
             ("AP", f"{_share(self.ap)}   (IoU 0.5 to 0.95{_interval(self.ap_interval)})"),
+            *([] if self.by_size is None else [("by size", _sizes(self.by_size))]),
             ("VOC", f"{_share(mean_average_precision(self.voc.tolist()))}   (IoU 0.5, 11 points)"),
             (
                 "ILSVRC",
@@ -142,11 +149,10 @@ class DetectionMetrics(PrintedMetrics):
         """What the best boxes are, as shares: as many boxes of each class as it has objects."""
         total = self.mistakes.sum(0)
         shares = total / max(1, total.sum())
-        has_groups = bool(similar_groups(self.classes))
         return ", ".join(
             f"{name} {share:.1%}"
             for name, share in zip(MISTAKES, shares, strict=True)
-            if name != "similar" or has_groups
+            if name != "similar" or self.similar
         )
 
     @property
@@ -209,6 +215,13 @@ class DetectionMetrics(PrintedMetrics):
             "shown": self.shown.tolist(),
             "hits": self.hits.tolist(),
             "mistakes": self.mistakes.tolist(),
+            "similar": [[self.classes[number] for number in group] for group in self.similar],
+            "by_size": self.by_size
+            and {
+                "sides": list(self.by_size.sides),
+                "ap": _nested(self.by_size.ap),
+                "support": self.by_size.support.tolist(),
+            },
         }
 
     @classmethod
@@ -222,6 +235,19 @@ class DetectionMetrics(PrintedMetrics):
             found[name] = np.array(found[name], np.int64)
         for name in ("ap50_interval", "ap_interval"):
             found[name] = found[name] and tuple(found[name])
+        similar = values.get("similar")
+        groups = (
+            similar_groups(values["classes"])
+            if similar is None
+            else named_groups(similar, values["classes"])
+        )
+        found["similar"] = tuple(map(tuple, groups))
+        if (sizes := found.get("by_size")) is not None:
+            found["by_size"] = BySize(
+                tuple(sizes["sides"]),
+                np.array(sizes["ap"], np.float64),
+                np.array(sizes["support"], np.int64),
+            )
         found |= {"classes": tuple(values["classes"]), "num_images": values["images"]}
         return cls(**{**found, "num_correct": values["correct"]})
 
@@ -233,12 +259,18 @@ def measure_detections(
     classes: tuple[str, ...],
     *,
     intervals: bool = False,
-) -> tuple[DetectionMetrics, NDArray[np.bool_]]:
-    """The metrics of the boxes found, and whether each image (n,) is all right.
+    similar: Sequence[Sequence[int]] | None = None,
+    areas: Sequence[NDArray[np.float64]] | None = None,
+) -> tuple[DetectionMetrics, NDArray[np.bool_], tuple[Matches, ...]]:
+    """The metrics of the boxes found, whether each image (n,) is all right, and of each class which
+    boxes are, by COCO's rule at COCO_THRESHOLDS.
 
-    Average precision is of all boxes found, whatever their score.
+    Average precision is of all boxes found, whatever their score. `similar` are groups of classes
+    for `mistakes`, by default those of Pascal VOC's; `areas` of the boxes found in each image, in
+    its pixels, by which precision is told by size, with `intervals`.
     """
     count = len(classes)
+    groups = similar_groups(classes) if similar is None else similar
     every = match(found, truth, count)
     voc = match(found, truth, count, thresholds=[0.5], rule="voc")
     ilsvrc = match(found, truth, count, thresholds=[0.5], rule="ilsvrc")
@@ -262,11 +294,15 @@ def measure_detections(
         support=np.bincount(truth.labels[truth.states == COUNTS], minlength=count),
         shown=hits.sum(1) + wrong.sum(1),
         hits=hits.sum(1),
-        mistakes=mistakes(found, truth, count, similar=similar_groups(classes)),
+        mistakes=mistakes(found, truth, count, similar=groups),
+        similar=tuple(map(tuple, groups)),
         ap50_interval=bootstrap_interval(every) if intervals else None,
         ap_interval=bootstrap_interval(every, steps, resamples=200) if intervals else None,
+        by_size=None
+        if areas is None or not intervals
+        else average_precision_by_size(found, truth, count, areas),
     )
-    return metrics, is_right
+    return metrics, is_right, tuple(every)
 
 
 def _ratio(counts: NDArray[np.int64], totals: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -281,6 +317,16 @@ def _nested(values: NDArray[np.float64]) -> list[Any]:
     if values.ndim == 1:
         return [_known(value) for value in values]
     return [_nested(row) for row in values]
+
+
+def _sizes(found: BySize) -> str:
+    """As in "small 41.20%, medium 60.10%, large –   (to 32x32, to 96x96 and above, in pixels)"."""
+    values = ", ".join(
+        f"{name} {'–' if math.isnan(value) else f'{value:.2%}'}"
+        for name, value in zip(SIZES, found.means, strict=True)
+    )
+    first, second = (f"{side:.3g}x{side:.3g}" for side in found.sides)
+    return f"{values}   (AP to {first}, to {second}, and above, in pixels)"
 
 
 def _share(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import cast
 
 from torch import nn
 
+from convscope.boxes.mistakes import named_groups
 from convscope.card import Card, ResizeMode
 from convscope.data.cache.choice import Caching
 from convscope.data.classes import quote_names
@@ -56,6 +57,7 @@ def evaluate(
     flip: bool = False,
     test_size: int | tuple[int, int] | None = None,
     ensemble: ModelLike | Sequence[ModelLike] = (),
+    similar: Sequence[str] | Sequence[Sequence[str]] | None = None,
     csv: str | Path | None = None,
     html: str | Path | None = None,
     model: str | nn.Module | None = None,
@@ -94,6 +96,9 @@ def evaluate(
     `flip` adds mirrored views; `test_size` is the size of the crops, where it is not that of the
     training. The probabilities of `ensemble`, other runs or networks with the same classes, are
     averaged with those of `run`.
+
+    `similar` are groups of classes that are alike, [["cat", "dog"], ["car", "bus"]], for the
+    analysis of wrong boxes; by default those of Pascal VOC's classes.
 
     An evaluation of files that takes long and was interrupted is continued by the same call: its
     answers are kept in the cache until it is done.
@@ -159,6 +164,7 @@ def evaluate(
             ),
         ]
         check_same_classes(members)
+        groups = _groups(opened, similar)
         fed = protocol.card(opened.card)
         described = protocol.describe(fed)
         selection = _select(opened, data, request)
@@ -194,7 +200,7 @@ def evaluate(
         network_outputs, card, said = answering.answer(members, loaded, indices)
         loaded = replace(loaded, dataset=fitted(loaded.dataset, card))
         labels = loaded.dataset.truth(indices)
-        outputs = compute_metrics(network_outputs, labels, card, intervals=True)
+        outputs = compute_metrics(network_outputs, labels, card, intervals=True, similar=groups)
         if not math.isfinite(outputs.metrics.loss):
             raise WorkError(
                 f"The network of {_name(opened)} has outputs that are not finite: its weights "
@@ -242,6 +248,20 @@ def _select(opened: OpenedModel, data: DataLike | None, request: DataRequest) ->
             f"{opened.name} is not a run, and has no test images of its own. Name the data."
         )
     return select_run_images(opened.run, opened.run.read_config(), request)
+
+
+def _groups(
+    opened: OpenedModel, similar: Sequence[str] | Sequence[Sequence[str]] | None
+) -> list[list[int]] | None:
+    """The groups of similar classes by their numbers; None where none are stated."""
+    if not similar:
+        return None
+    if opened.card.boxes is None:
+        raise RequestError(
+            "`similar` is for networks that find objects: it tells boxes of similar classes from "
+            "other wrong ones."
+        )
+    return named_groups(similar, opened.card.classes)
 
 
 def _as_list(ensemble: ModelLike | Sequence[ModelLike]) -> list[ModelLike]:

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from convscope.boxes.coding import BoxCoding
 from convscope.boxes.detections import SHOWN, Detections
 from convscope.boxes.loss import box_losses
+from convscope.boxes.matching import Matches
 from convscope.boxes.suppression import detections
 from convscope.boxes.truth import unpadded
 from convscope.card import Card
 from convscope.data.dataset import name_answer
+from convscope.data.fit_objects import areas_in_pixels
 from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
 from convscope.distributed.group import ALONE, Group
@@ -53,6 +55,7 @@ class EvaluationOutputs:
         found: the boxes found in each image, where it was asked for objects. Then `predicted` is
             (n, classes), whether an image has a box of each class with a score of SHOWN or more,
             `probabilities` the highest score of each class, and `confidence` of any.
+        matches: of each class, which of these boxes are right, by COCO's rule.
     """
 
     metrics: AnyMetrics
@@ -65,6 +68,7 @@ class EvaluationOutputs:
     answers: Answers
     card: Card | None = None
     found: tuple[Detections, ...] = ()
+    matches: tuple[Matches, ...] = ()
 
     @cached_property
     def energies(self) -> NDArray[np.float64] | None:
@@ -165,15 +169,21 @@ def compute_logits(net: nn.Module, images: Tensor, num_classes: int) -> Tensor:
 
 
 def compute_metrics(
-    outputs: Tensor, truth: NDArray[Any], card: Card, *, intervals: bool = False
+    outputs: Tensor,
+    truth: NDArray[Any],
+    card: Card,
+    *,
+    intervals: bool = False,
+    similar: Sequence[Sequence[int]] | None = None,
 ) -> EvaluationOutputs:
     """The metrics of a network's outputs (n, classes). Ties go to the first class.
 
     `truth` is (n,) indices of classes; where an image has several labels, (n, classes) of 0 and 1;
-    of objects (n, objects, 8) as `Objects.padded`. `intervals` are those of average precision.
+    of objects (n, objects, 10) as `Objects.padded`. `intervals` are those of average precision,
+    `similar` groups of classes, see `measure_detections`.
     """
     if card.boxes is not None:
-        return _of_objects(outputs, truth, card, card.boxes, intervals=intervals)
+        return _of_objects(outputs, truth, card, card.boxes, intervals, similar)
     targets = torch.from_numpy(truth)
     losses = image_losses(to_logits(outputs, card).double(), targets, card.task).numpy()
     shares = probabilities(outputs, card)
@@ -209,13 +219,25 @@ def compute_metrics(
 
 
 def _of_objects(
-    outputs: Tensor, truth: NDArray[Any], card: Card, coding: BoxCoding, *, intervals: bool
+    outputs: Tensor,
+    truth: NDArray[Any],
+    card: Card,
+    coding: BoxCoding,
+    intervals: bool,  # noqa: FBT001
+    similar: Sequence[Sequence[int]] | None,
 ) -> EvaluationOutputs:
     """What `compute_metrics` returns of boxes."""
     losses = box_losses(outputs.double(), torch.from_numpy(truth).double(), coding).numpy()
     found = detections(outputs.float().numpy(), coding)
-    metrics, is_correct = measure_detections(
-        found, unpadded(truth), losses, card.classes, intervals=intervals
+    objects = unpadded(truth)
+    metrics, is_correct, matches = measure_detections(
+        found,
+        objects,
+        losses,
+        card.classes,
+        intervals=intervals,
+        similar=similar,
+        areas=areas_in_pixels(found, objects.images, card) if intervals else None,
     )
     scores = np.zeros((len(found), len(card.classes)))
     for row, one in zip(scores, found, strict=True):
@@ -232,6 +254,7 @@ def _of_objects(
         network_outputs=outputs.numpy(),
         answers=Answers(scores, predicted),
         found=tuple(found),
+        matches=matches,
     )
 
 

@@ -289,3 +289,8 @@ def _text(value: float | None) -> str:
 def right_word(task: TaskName) -> str:
     """What the share of images that are predicted right is called."""
     return {"multi-label": "exact match", "detection": "all right"}.get(task, "accuracy")
+
+
+def trained_word(task: TaskName) -> str:
+    """What it is called of training images: of objects it does not ask for scores."""
+    return "all found" if task == "detection" else right_word(task)

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from convscope import synonyms
 from convscope.atomic import write_atomically
 from convscope.boxes.detections import SHOWN
-from convscope.boxes.matching import match
-from convscope.boxes.truth import COUNTS, unpadded
+from convscope.boxes.truth import COUNTS
 from convscope.data.dataset import Dataset, name_answer
 from convscope.data.loading import LoadedDataset
 from convscope.errors import RequestError, WorkError
@@ -129,10 +128,8 @@ class EvaluationResult:
         metrics = self.metrics
         if not isinstance(metrics, DetectionMetrics):
             raise RequestError("These are for boxes; those of classes are result.details.")
-        matches = match(
-            self.outputs.found, unpadded(self.labels), len(metrics.classes), thresholds=[0.5]
-        )
-        return BoxDetails(metrics.classes, tuple(matches), metrics.mistakes)
+        matches, has_groups = self.outputs.matches, bool(metrics.similar)
+        return BoxDetails(metrics.classes, matches, metrics.mistakes, has_groups)
 
     @cached_property
     def mistakes(self) -> Mistakes:

@@ -14,7 +14,7 @@ from convscope.evaluation.figures import Figure, complement
 from convscope.evaluation.multi_label import MultiLabelMetrics
 from convscope.evaluation.result import EvaluationResult
 from convscope.reports.about import about
-from convscope.reports.doubts import doubts
+from convscope.reports.doubts import doubts, doubts_about_boxes
 
 _NAMES = {
     "kappa": "Quadratic weighted kappa",
@@ -65,6 +65,8 @@ class Report:
     @cached_property
     def doubts(self) -> list[str]:
         """What to distrust, the gravest first."""
+        if isinstance(self.result.metrics, DetectionMetrics):
+            return doubts_about_boxes(self.result, self.result.metrics)
         return doubts(self.result, self.metrics, thorough=self.thorough)
 
     @cached_property

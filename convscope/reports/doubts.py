@@ -7,6 +7,7 @@ import numpy as np
 
 from convscope.data.classes import quote_names
 from convscope.data.shortcuts import find_shortcuts
+from convscope.evaluation.detection import DetectionMetrics
 from convscope.evaluation.imbalance import imbalance_of_result
 from convscope.evaluation.metrics import Metrics, wilson_interval
 from convscope.evaluation.multi_label import MultiLabelMetrics
@@ -28,6 +29,22 @@ def doubts(
     found += filter(None, [imbalance_of_result(result.metrics)])
     found += [*_few(result), *_overfitting(result, metrics), *_calibration(result)]
     found += [*_undefined(result), *_groups(result)]
+    return found
+
+
+def doubts_about_boxes(result: EvaluationResult, metrics: DetectionMetrics) -> list[str]:
+    """Sentences on the figures of boxes."""
+    names, counts = metrics.classes, metrics.support.tolist()
+    few = [name for name, count in zip(names, counts, strict=True) if 0 < count < FEW]
+    absent = [name for name, count in zip(names, counts, strict=True) if not count]
+    found = [*_leaks(result)]
+    if few:
+        found.append(
+            f"There are fewer than {FEW} objects of {quote_names(few)}: average precision says "
+            "little of them."
+        )
+    if absent:
+        found.append(f"There are no objects of {quote_names(absent)}; nothing is said of them.")
     return found
 
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from convscope.card import TaskName
 from convscope.evaluation.figures import Figure
 from convscope.evaluation.gallery import figures, mistakes_sections
 from convscope.evaluation.metrics import Metrics
-from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics, right_word
+from convscope.evaluation.multi_label import AnyMetrics, MultiLabelMetrics, right_word, trained_word
 from convscope.evaluation.slices import Slices
 from convscope.reports.chart import Chart, Drawing, figure
 from convscope.reports.content import SHARES, Report
@@ -83,9 +84,9 @@ def training_section(report: Report) -> str:
         for name, share in _LATE.items()
         if len(metrics) * (1 - share) >= _LEAST_EPOCHS
     }
-    right = right_word(report.result.metrics.task)
+    task = report.result.metrics.task
     charts = [
-        f'<div class="charts part{number}">{_curves(metrics, first, right)}</div>'
+        f'<div class="charts part{number}">{_curves(metrics, first, task)}</div>'
         for number, first in enumerate(parts.values())
     ]
     choices = "".join(
@@ -97,7 +98,9 @@ def training_section(report: Report) -> str:
     return f'<div class="zoom">{chosen}{"".join(charts)}</div>'
 
 
-def _curves(metrics: Sequence[Mapping[str, Any]], first: int, right: str) -> str:
+def _curves(metrics: Sequence[Mapping[str, Any]], first: int, task: TaskName) -> str:
+    right, trained = right_word(task), trained_word(task)
+
     def column(name: str) -> list[float]:
         return [line[name] for line in metrics[first:] if name in line]
 
@@ -105,7 +108,8 @@ def _curves(metrics: Sequence[Mapping[str, Any]], first: int, right: str) -> str
         return figure(Chart(title, series, percent, first=first + 1))
 
     loss = {"training": column("train_loss"), "validation": column("val_loss")}
-    accuracy = {"training": column("train_top1"), "validation": column("val_top1")}
+    of_training = "training" if trained == right else f"training, {trained}"
+    accuracy = {of_training: column("train_top1"), "validation": column("val_top1")}
     return (
         chart("Loss", loss)
         + chart(right.capitalize(), accuracy, percent=True)

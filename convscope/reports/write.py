@@ -26,8 +26,7 @@ def report(
     - `README.md`: a Hugging Face model card, under `license` if one is named. It needs the library
       of the hub (the extra `hub`), and is left out without it.
 
-    Of a network that finds objects the page has its figures, curves and worst images, and there is
-    no model card.
+    Of a network that finds objects the page has its figures, curves and worst images.
 
     Raises WorkError if a file cannot be written.
     """

@@ -119,6 +119,14 @@ class LabelScores(TypedDict, total=False):
     per_class: Required[list[LabelRow]]
 
 
+class SizeScores(TypedDict):
+    """Average precision by the size of objects: rows are small, medium and large ones."""
+
+    sides: tuple[Annotated[float, Between(0)], Annotated[float, Between(0)]]
+    ap: Annotated[list[list[Share | None]], Between(3, 3)]
+    support: Annotated[list[list[Count]], Between(3, 3)]
+
+
 class ObjectScores(TypedDict, total=False):
     """The scores of a network that finds objects."""
 
@@ -141,6 +149,8 @@ class ObjectScores(TypedDict, total=False):
     shown: Required[list[Count]]
     hits: Required[list[Count]]
     mistakes: Required[list[list[Count]]]
+    similar: list[list[str]]
+    by_size: SizeScores | None
 
 
 class Scores(TypedDict, total=False):
@@ -214,6 +224,10 @@ def _checked_objects(values: object, *, where: str) -> dict[str, Any]:
     scores: dict[str, Any] = checked(values, ObjectScores, where=where)
     size = len(scores["classes"])
     columns = [*scores["by_threshold"], *(scores[name] for name in _BY_CLASS)]
+    if sizes := scores.get("by_size"):
+        columns += [*sizes["ap"], *sizes["support"]]
+    if {name for group in scores.get("similar", []) for name in group} - {*scores["classes"]}:
+        raise RequestError(f"{where}: `similar` names what is no class.")
     if any(len(column) != size for column in columns):
         raise RequestError(f"{where}: its columns must have {size} entries each, one per class.")
     if abs(scores["top1"] - scores["correct"] / scores["images"]) > _ROUNDING:

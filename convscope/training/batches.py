@@ -19,7 +19,7 @@ from convscope.distributed.group import ALONE, Group, parts
 
 
 class Moves(Protocol):
-    """Where objects (n, objects, 8) are in the images that an epoch shows."""
+    """Where objects (n, objects, 10) are in the images that an epoch shows."""
 
     def __call__(
         self, objects: NDArray[np.float32], indices: NDArray[np.int64], *, epoch: int
@@ -37,7 +37,7 @@ class Batch:
         load: gathers `pixels`.
         mix: how the executor mixes them after normalization, and their targets; None for not.
         targets: (n, classes) of 0 and 1, where an image has any number of labels; else None.
-        objects: (n, objects, 8) of the images as they are shown, see `Objects.padded`; else None.
+        objects: (n, objects, 10) of the images as they are shown, see `Objects.padded`; else None.
         whole: images of the step, where several processes share it; None where these are all.
         is_spare: whether its images count elsewhere: of a small batch there are none left for this
             process, which takes part in the step all the same.

@@ -23,7 +23,7 @@ class BatchLoss:
 
     Of one class `class_loss`, of several labels `label_loss`, of grades `grade_loss`. Targets are
     class indices (n,), or shares of the classes (n, classes), as of mixed images; of several labels
-    always (n, labels); of objects (n, objects, 8), see `convscope.boxes.loss`.
+    always (n, labels); of objects (n, objects, 10), see `convscope.boxes.loss`.
 
     For a network that returns probabilities, these count: no second softmax or sigmoid is applied.
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from convscope.boxes.average_precision import (
     mean_average_precision,
     precision_recall,
 )
+from convscope.boxes.by_size import COCO_SIDES, average_precision_by_size, size_sides
 from convscope.boxes.detections import Detections
 from convscope.boxes.matching import COCO_THRESHOLDS, Matches, match
 from convscope.boxes.mistakes import MISTAKES, mistakes
@@ -48,8 +50,11 @@ def scene(seed, *, states=(COUNTS,), images=12):
     return Objects.of(boxes, labels, kinds), found
 
 
-def by_pycocotools(truth, found):
-    """AP (thresholds, classes) of COCO's program; -1 becomes NaN."""
+def by_pycocotools(truth, found, ranges=None):
+    """AP (thresholds, classes) of COCO's program; -1 becomes NaN.
+
+    With `ranges` of areas (ranges, thresholds, classes).
+    """
     coco = pytest.importorskip("pycocotools.coco")
     evaluation = pytest.importorskip("pycocotools.cocoeval")
     images = [{"id": image, "width": 64, "height": 64} for image in range(len(found))]
@@ -84,8 +89,14 @@ def by_pycocotools(truth, found):
         data.dataset = {"images": images, "annotations": annotations, "categories": categories}
         data.createIndex()
         measured = evaluation.COCOeval(data, data.loadRes(results), "bbox")
+        if ranges is not None:
+            measured.params.areaRng = ranges
+            measured.params.areaRngLbl = [str(number) for number in range(len(ranges))]
         measured.evaluate()
         measured.accumulate()
+    if ranges is not None:
+        each = measured.eval["precision"][..., -1].transpose(3, 0, 1, 2)
+        return np.where(each.min(2) < 0, math.nan, each.mean(2))
     curves = measured.eval["precision"][:, :, :, 0, -1]  # thresholds, recalls, classes
     return np.where(curves.min(1) < 0, math.nan, curves.mean(1))
 
@@ -103,6 +114,31 @@ def test_it_is_that_of_cocos_program_with_ties_crowds_and_empty_images(seed, sta
     expected = by_pycocotools(truth, found)
     assert np.isnan(expected[:, -1]).all()
     np.testing.assert_allclose(table(truth, found), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("states", [(COUNTS,), (COUNTS, CROWD)], ids=["plain", "crowds"])
+def test_by_size_it_is_that_of_cocos_program(seed, states):
+    truth, found = scene(seed, states=states, images=30)
+    areas = [(one.boxes[:, 2:] - one.boxes[:, :2]).prod(1) for one in found]
+    by_size = average_precision_by_size(found, truth, CLASSES, areas)
+    edges = [0, *(side**2 for side in by_size.sides), 1e10]
+    expected = by_pycocotools(truth, found, [[*pair] for pair in pairwise(edges)]).mean(1)
+    np.testing.assert_allclose(by_size.ap, expected, rtol=0, atol=1e-12)
+    assert by_size.sides[1] < 24  # all are small to COCO
+    counts = by_size.support.sum(1)
+    assert counts.min() > 0.2 * (truth.states == COUNTS).sum()
+
+
+def test_sizes_are_cocos_unless_all_objects_are_of_one():
+    def sides(*lengths):
+        boxes = [np.array([[0, 0, length, length] for length in lengths], float).reshape(-1, 4)]
+        return size_sides(Objects.of(boxes, [np.zeros(len(lengths), np.int64)]))
+
+    assert sides(10, 40) == sides(33, 200) == COCO_SIDES == sides()
+    assert sides(5, 6, 7, 8, 9, 10) == (6, 8)
+    assert sides(32, 32, 32) == (32, 32)
+    assert sides(32, 33) == COCO_SIDES
 
 
 def slow_average_precision(  # noqa: C901 -- one loop, as the rules are written

@@ -9,9 +9,11 @@ import pytest
 from convscope.boxes.average_precision import average_precision
 from convscope.boxes.detections import Detections
 from convscope.boxes.matching import match
-from convscope.boxes.mistakes import MISTAKES, mistakes, similar_groups
+from convscope.boxes.mistakes import MISTAKES, mistakes, named_groups, similar_groups
 from convscope.boxes.truth import Objects
+from convscope.errors import RequestError
 from convscope.evaluation.box_details import BoxCurve, BoxDetails
+from convscope.evaluation.detection import DetectionMetrics, measure_detections
 from convscope.reports.plots import boxes_by_recall
 
 CLASSES = ("cat", "dog", "owl")
@@ -117,3 +119,37 @@ def test_vocs_classes_have_hoiems_groups_and_others_none():
     ]  # fmt: skip
     assert similar_groups([*classes, "zebra"]) == []
     assert similar_groups("0123456789") == []
+
+
+def test_groups_of_similar_classes_are_given_by_names():
+    found, truth = images(3)
+    losses = np.zeros(len(found))
+    plain, *_ = measure_detections(found, truth, losses, CLASSES)
+    groups = named_groups(["cat,dog"], CLASSES)
+    alike, *_ = measure_detections(found, truth, losses, CLASSES, similar=groups)
+    similar, other = MISTAKES.index("similar"), MISTAKES.index("other")
+    assert not plain.mistakes[:, similar].any()
+    assert alike.mistakes[:, similar].sum() > 0
+    both = alike.mistakes[:, [similar, other]].sum(1)
+    assert both.tolist() == plain.mistakes[:, other].tolist()
+    assert "similar" in dict(alike.headline())["mistakes"]
+    assert "similar" not in dict(plain.headline())["mistakes"]
+    again = DetectionMetrics.from_dict(json.loads(json.dumps(alike.to_dict())))
+    assert again.similar == ((0, 1),)
+    assert again.to_dict() == alike.to_dict()
+    before = {key: value for key, value in plain.to_dict().items() if key != "similar"}
+    voc = {**before, "classes": ["cat", "dog", "bird"]}
+    assert DetectionMetrics.from_dict(voc).similar == ((0, 1, 2),)  # of an earlier version
+
+
+@pytest.mark.parametrize(
+    ("similar", "words"),
+    [
+        (["cat,dgo"], r"'dgo', which is no class\. Did you mean 'dog'"),
+        (["cat"], "two classes or more"),
+        ([["cat", "cat"]], "two classes or more"),
+    ],
+)
+def test_groups_that_cannot_be_are_refused(similar, words):
+    with pytest.raises(RequestError, match=words):
+        named_groups(similar, CLASSES)

@@ -166,7 +166,10 @@ def test_predict_prints_objects_and_draws_them(trained, files, command, tmp_path
     )
     assert {of["width"] for of in facts} == {128}
     words = ("predict", trained.run, files / "images", "--output", tmp_path / "out.csv")
-    assert "--min-score" in command(*words, "--min-score", 0.3, code=2).stderr
+    assert "--draw" in command(*words, "--draw", "boxes", code=2).stderr
+    words = ("predict", trained.run, files / "images", "--json")
+    said = "convscope: --json is --format json, and --format is coco: leave out one."
+    assert said in command(*words, "--format", "coco", code=2).stderr
     wrong = command("predict", trained.run, files, "--draw", files / "boxes.json", code=2).stderr
     assert "--draw is a folder" in wrong
 
@@ -189,7 +192,14 @@ def test_details_are_printed_for_people_and_programs_and_drawn_in_the_report(
 def test_a_report_of_boxes_is_a_page_json_and_rows(trained, files, tmp_path):
     result = convscope.evaluate(trained.run, files / "boxes.json")
     written = convscope.report(result, tmp_path / "report")
-    assert [path.name for path in written] == ["report.html", "report.json", "images.csv"]
+    names = ["report.html", "report.json", "images.csv"]
+    has_hub = importlib.util.find_spec("huggingface_hub") is not None
+    assert [path.name for path in written] == [*names[:2], *["README.md"] * has_hub, names[2]]
+    if has_hub:
+        card = (tmp_path / "report" / "README.md").read_text()
+        assert "pipeline_tag: object-detection" in card
+        assert f"value: {result.metrics.ap}" in card
+        assert f"| AP50 | {result.metrics.ap50:.2%} " in card
     content = json.loads((tmp_path / "report" / "report.json").read_text())
     assert content["details"]["ap50"].keys() == result.box_details.ap50.keys()
     assert content["evaluation"]["ap50"] == result.metrics.ap50

@@ -133,7 +133,7 @@ class Augmentation:
         epoch: int,
         sizes: NDArray[np.int64] | None = None,
     ) -> NDArray[np.float32]:
-        """Objects (n, objects, 8), see `Objects.padded`, where they are in the images of `epoch`.
+        """Objects (n, objects, 10), see `Objects.padded`, where they are in the images of `epoch`.
 
         A box becomes the smallest upright one around its four moved corners, so that of a turned
         image it is larger than its object. It ends at the edges, and an object of which less than a

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from convscope.card import Card
@@ -128,7 +129,10 @@ def examples_of(loaded: LoadedDataset) -> TensorFile | None:
     try:
         [first] = loaded.batch_source.batches([indices[:1]])
         count = max(1, min(EXAMPLES, _EXAMPLE_BYTES // max(1, first.numel())))
-        [pixels] = loaded.batch_source.batches([indices[:count]])
+        pixels = first
+        if len(others := indices[1:count]):
+            [rest] = loaded.batch_source.batches([others])
+            pixels = torch.cat([first, rest])
     except WorkError:  # a file is gone; the next epoch will say so
         return None
     images = [

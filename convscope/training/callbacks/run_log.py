@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TextIO
 
-from convscope.evaluation.multi_label import right_word
+from convscope.evaluation.multi_label import right_word, trained_word
 from convscope.regular_files import check_regular
 from convscope.training.callbacks.base import Callback
 from convscope.training.events import EpochEnd, FitStart, Message, RunStart
@@ -28,6 +28,7 @@ class RunLog(Callback):
         self.show, self.spell = show, spell
         self.epochs = ""
         self._right = ""  # what the share of right images is called; "" before the run is known
+        self._trained = ""  # and that of training images
         self._file: TextIO | None = None
         self._pending: list[str] = []
 
@@ -60,7 +61,7 @@ class RunLog(Callback):
         self.note(event.text)
 
     def on_run_start(self, event: RunStart) -> None:
-        self._right = right_word(event.card.task)
+        self._right, self._trained = right_word(event.card.task), trained_word(event.card.task)
         path = event.path / "log.txt"
         if path.exists():
             check_regular(path)  # opening a pipe would wait for its reader
@@ -73,6 +74,7 @@ class RunLog(Callback):
     def on_epoch_end(self, state: TrainState, event: EpochEnd) -> None:
         line = event.metrics
         right = self._right or ("exact match" if is_of_labels(line) else "accuracy")
+        trained = self._trained or right
         validation = (
             f"   validation loss {line['val_loss']:.4f}, {right} {line['val_top1']:.2%}"
             f"{_of_task(line)}"
@@ -80,7 +82,7 @@ class RunLog(Callback):
             else ""
         )
         self.note(
-            f"epoch {line['epoch']:>3}{self.epochs}   loss {line['train_loss']:.4f}, {right} "
+            f"epoch {line['epoch']:>3}{self.epochs}   loss {line['train_loss']:.4f}, {trained} "
             f"{line['train_top1']:.2%}{validation}{'   best' if line['best'] else ''}"
         )
 
