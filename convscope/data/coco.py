@@ -75,7 +75,9 @@ def read_coco(
                 boxes[key].boxes.append(coco_box(one, category, str(path)))
     where = str(paths[0] if len(paths) == 1 else root)
     if task == "detection":
-        return dataset_of_boxes(boxes, root=root, name=name, where=where, order=names)
+        return dataset_of_boxes(
+            boxes, root=root, name=name, where=where, order=names, has_stated_sizes=True
+        )
     return dataset_of(
         presence, root=root, name=name, where=where,
         order=names, task=task, for_training=for_training,

@@ -228,6 +228,7 @@ class Dataset:
         objects: the boxes of the objects in each image, with their classes; None where only classes
             are known.
         box_faults: boxes that were cut or left out, as they are written, and why.
+        has_stated_sizes: whether the sizes in `objects` are what a file says, and not the images'.
     """
 
     name: str
@@ -242,6 +243,7 @@ class Dataset:
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     objects: Objects | None = None
     box_faults: tuple[BoxFault, ...] = ()
+    has_stated_sizes: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -263,7 +265,7 @@ class Dataset:
 
     def truth(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         """The labels of some images: (n,), or, where there may be several, (n, classes); of objects
-        (n, objects, 8), see `Objects.padded`.
+        (n, objects, 10), see `Objects.padded`.
         """
         if self.objects is not None:
             return self.objects.padded(indices)

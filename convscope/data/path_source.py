@@ -197,9 +197,13 @@ def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | 
 def _open_table(path: Path, options: DataOptions) -> Dataset:
     if options.get("task") != "detection":
         return read_table(path, **options)
-    refuse_options(str(path), options, ("group_column", "group_pattern"))
-    columns = (options.get("image_column"), options.get("label_column"))
-    return read_box_table(path, image_column=columns[0], label_column=columns[1])
+    return read_box_table(
+        path,
+        image_column=options.get("image_column"),
+        label_column=options.get("label_column"),
+        group_column=options.get("group_column"),
+        group_pattern=options.get("group_pattern"),
+    )
 
 
 def _open_described(

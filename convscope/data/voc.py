@@ -124,6 +124,7 @@ def _boxes(folder: Path, files: Mapping[str, str], names: Iterable[str]) -> Data
     return dataset_of_boxes(
         {files[stem]: read_voc_boxes(path, split) for stem, split, path in annotated},
         root=folder / "JPEGImages", name=folder.resolve().name, where=str(folder), notes=notes,
+        has_stated_sizes=True,
     )  # fmt: skip
 
 

@@ -41,10 +41,7 @@ class Drawn(NamedTuple):
 def draw(
     pixels: NDArray[np.uint8], boxes: Sequence[Drawn], *, side: int | None = None
 ) -> Image.Image:
-    """An RGB image of bytes (h, w[, c]) with boxes, enlarged where its longer side is below `side`.
-
-    A box's lines lie outside of it, as far as the image goes, so that what it holds is seen.
-    """
+    """An RGB image of bytes (h, w[, c]) with boxes, enlarged if its longer side is below `side`."""
     gray = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     image = Image.fromarray(gray).convert("RGB")
     factor = 1 if side is None else max(1, side // max(image.size))
@@ -52,6 +49,15 @@ def draw(
         image = image.resize(
             (image.width * factor, image.height * factor), Image.Resampling.NEAREST
         )
+    draw_on(image, boxes)
+    return image
+
+
+def draw_on(image: Image.Image, boxes: Sequence[Drawn]) -> None:
+    """Draw boxes on an RGB image.
+
+    A box's lines lie outside of it, as far as the image goes, so that what it holds is seen.
+    """
     pen, width = ImageDraw.Draw(image), max(2, round(max(image.size) / 300))
     font = ImageFont.load_default(max(13, max(image.size) // 36))
     size = np.array([*image.size, *image.size])
@@ -62,7 +68,6 @@ def draw(
     for box, text, color in boxes:  # on top of all lines
         if text:
             _label(pen, font, image.size, (box * size).tolist(), text, color, width)
-    return image
 
 
 def _label(

@@ -24,8 +24,10 @@ from convscope.data.pixel_digests import SIZE
 from convscope.data.source import DataLike
 from convscope.device import choose_device
 from convscope.errors import RequestError
+from convscope.predictions.drawing import draw_on
 from convscope.training.api import take_objects
 from convscope.training.augmentation import augmentation_of, kept_side
+from convscope.training.augmented_boxes import Row, augmented_boxes
 from convscope.training.callbacks.base import Callback, CallbackList
 from convscope.training.config import AUTO, TrainConfig
 from convscope.training.default_network import choose_network
@@ -37,6 +39,7 @@ from convscope.training.prepare import infer_preprocessing
 from convscope.training.recipe import requested_config
 from convscope.training.setting import settings_of
 from convscope.training.start import open_data
+from convscope.training.tasks import settle_task
 from convscope.words import visible
 from convscope.zoo import default_input
 
@@ -57,7 +60,8 @@ def show_augmented(
     """Draw training images beside what the network is shown of them in several epochs.
 
     `count` images of all classes in turn, one in a row: whole, as it is evaluated, and as the first
-    `shown_epochs` epochs have it, before normalization. `settings` are those of
+    `shown_epochs` epochs have it, before normalization; with the boxes of their objects, gray of
+    those that need not be found. `settings` are those of
     `convscope.train`; without `model` they are completed, as there, by the network that fits the
     images. mixup and cutmix are not shown. `out` is a PNG file to write.
 
@@ -92,6 +96,8 @@ def draw_sheet(
     user = CallbackList(callbacks)
     named = replace(config, class_names=None) if config.pretrained else config
     opened = open_data(data, named, user)
+    if opened.objects is not None:
+        opened, config = settle_task(opened, config, user.message)
     dataset = divide(opened, config)
     sample = sample_images(dataset)
     if config.model == AUTO:
@@ -112,10 +118,12 @@ def draw_sheet(
         config.resolve(len(dataset)), replace(card, mean=mean, std=std), loaded, own.function
     )
     shown = [_epoch(loaded, augmentation, chosen, epoch) for epoch in range(epochs)]
+    boxes = augmented_boxes(dataset, loaded, card, augmentation, chosen, epochs)
     sheet = _sheet(
         [_whole(dataset, index, card) for index in chosen.tolist()],
         [evaluated, *shown],
         [dataset.label_text(index) for index in chosen.tolist()],
+        boxes or [[[]] * len(chosen)] * (2 + epochs),
     )
     if out is not None:
         content = BytesIO()
@@ -169,9 +177,14 @@ def _whole(dataset: Dataset, index: int, card: Card) -> NDArray[np.uint8]:
 
 
 def _sheet(
-    originals: Sequence[NDArray[np.uint8]], columns: Sequence[Tensor], labels: Sequence[str]
+    originals: Sequence[NDArray[np.uint8]],
+    columns: Sequence[Tensor],
+    labels: Sequence[str],
+    boxes: Sequence[Row],
 ) -> Image.Image:
-    """The rows of images, with the class below the first and what is shown above each column."""
+    """The rows of images, with the class below the first and what is shown above each column; with
+    their boxes, column by column.
+    """
     height, width = columns[0].shape[1:3]
     scale = max(1, _CELL // max(height, width))
     shrink = max(1.0, max(height, width) / _LARGEST_CELL)
@@ -186,9 +199,11 @@ def _sheet(
     for row, (original, label) in enumerate(zip(originals, labels, strict=True)):
         top = _LINE + _GAP + row * step[1]
         first = _picture(original, cell, keeps_ratio=True)
+        draw_on(first, boxes[0][row])
         sheet.paste(first, (_GAP, top))
         for place, column in enumerate(columns, 1):
             shown = _picture(column[row].numpy(), cell)
+            draw_on(shown, boxes[place][row])
             sheet.paste(shown, (_GAP + place * step[0], top))
         draw.text((_GAP, top + cell[1] + 1), visible(label), "black", font)
     return sheet

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from convscope.data.augmentation.own_function import Transform
+from convscope.data.boxes.sizes import refuse_other_sizes
 from convscope.data.dataset import Dataset
 from convscope.data.folds import Fold
 from convscope.data.loaded import LoadedDataset
@@ -180,6 +181,7 @@ def prepared(
         warn_of_files(dataset, card, user, min_size=requested.min_size)
         own.check(card)
         with in_turn(group, "images", "to read the images", user) as watching:
+            refuse_other_sizes(dataset)
             loaded = load_checked(dataset, card, config, watching, group)
         loaded = settle_duplicates(opened, loaded, config, user, fold)
         num_images = len(loaded.dataset.indices("train"))

@@ -7,10 +7,13 @@ import pytest
 from PIL import Image
 
 import convscope
+from convscope.boxes.truth import Objects
 from convscope.data.augmentation.draws import Draws
 from convscope.data.augmentation.geometry import Affine, warp
+from convscope.data.dataset import ArrayImages, Dataset
 from convscope.data.source import NAMES
 from convscope.errors import RequestError
+from convscope.training import augmentation_sheet
 
 CELL, GAP, LINE = 128, 6, 18
 
@@ -62,6 +65,40 @@ def test_a_sheet_shows_what_a_training_is_shown(tmp_path):
             image = torch.from_numpy(original.copy())[None, :, :, None]
             expected = warp(image, np.linalg.inv(maps), (8, 8))[0, :, :, 0].numpy()
             assert np.array_equal(cell(sheet, row, 2 + epoch, CELL), expected)
+
+
+def test_boxes_are_drawn_where_their_objects_are_shown(monkeypatch):
+    """Around all of a bright square, whose frame is the only color: also once it is moved."""
+    pixels = np.zeros((12, 32, 32), np.uint8)
+    pixels[:, 8:20, 10:26] = 255
+    boxes = [np.array([[10, 8, 26, 20.0]])] * 12
+    sizes = np.full((12, 2), 32)
+    dataset = Dataset(
+        name="squares", classes=("a", "b"), images=ArrayImages(pixels), labels=np.zeros(12, int),
+        split=np.full(12, "train", dtype="<U5"),
+    )  # fmt: skip
+    labels = [np.array([k % 2]) for k in range(12)]
+    dataset = dataset.with_objects(Objects.of(boxes, labels, images=sizes))
+    monkeypatch.setattr(augmentation_sheet, "open_data", lambda *_args: dataset)
+    sheet = convscope.show_augmented(
+        "squares", count=2, shown_epochs=3, horizontal_flip=0.5, translation=0.2, zoom=(0.8, 1.2),
+        input_size=32, test=0.25, val=0.25,
+    )  # fmt: skip
+    seen = []
+    for row in range(2):
+        for column in range(5):
+            left, top = GAP + column * (128 + GAP), LINE + GAP + row * (128 + GAP + LINE)
+            shown = np.asarray(sheet.crop((left, top, left + 128, top + 128))).astype(int)
+            is_line = shown.max(2) - shown.min(2) > 40
+            rows, columns = np.nonzero(is_line)
+            bright_rows, bright_columns = np.nonzero((shown > 127).all(2) & ~is_line)
+            frame = rows.min(), columns.min(), rows.max(), columns.max()
+            square = (
+                bright_rows.min(), bright_columns.min(), bright_rows.max(), bright_columns.max()
+            )  # fmt: skip
+            assert np.abs(np.subtract(frame, square)).max() <= 5  # a line of 2, a pixel of 4
+            seen.append(frame)
+    assert len({*seen}) > 4  # it is moved
 
 
 def test_a_sheet_of_photographs_is_drawn_by_the_command(command, image_folder, tmp_path):

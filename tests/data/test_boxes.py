@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from convscope.boxes.truth import COUNTS, CROWD, DIFFICULT
+from convscope.data.boxes.sizes import refuse_other_sizes
 from convscope.data.source import open_source
+from convscope.data.split import fill_splits
 from convscope.errors import RequestError
 
 WIDTH, HEIGHT = 40, 30
@@ -135,3 +137,64 @@ def test_data_without_boxes_are_refused_and_classes_alone_stay_what_they_were(tm
     dataset = open_source(voc(tmp_path, objects), for_training=False)
     assert dataset.objects is None
     assert dataset.targets.tolist() == [[1, 1]]
+
+
+def table(root, rows, header="path,label,xmin,ymin,xmax,ymax,patient"):
+    for name in {row.split(",")[0] for row in rows}:
+        image(root / name)
+    path = root / "boxes.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+PATIENTS = [
+    f"{number}_{side}.png,cat,1,2,9,9,p{number}" for number in range(30) for side in "ab"
+]  # fmt: skip
+
+
+def test_a_patient_stays_on_one_side_of_the_split(tmp_path):
+    path = table(tmp_path, PATIENTS)
+    with pytest.raises(RequestError, match=r"`group_column='patient'`.*`group_column='none'`"):
+        open_source(path, task="detection")
+    for options in (dict(group_column="patient"), dict(group_pattern=r"^(\d+)_")):
+        dataset = open_source(path, task="detection", **options)
+        assert len(set(dataset.groups)) == 30
+        split = fill_splits(dataset, val=0.2, test=0.3, seed=1).split.tolist()
+        sides = {}
+        for group, side in zip(dataset.groups, split, strict=True):
+            sides.setdefault(group, set()).add(side)
+        assert all(len(one) == 1 for one in sides.values())
+        assert set.union(*sides.values()) == {"train", "val", "test"}
+    assert open_source(path, task="detection", group_column="none").groups is None
+    named = table(tmp_path, PATIENTS, "path,label,xmin,ymin,xmax,ymax,group")
+    assert len(set(open_source(named, task="detection").groups)) == 30
+
+
+def test_groups_that_cannot_be_are_refused(tmp_path):
+    path = table(tmp_path, PATIENTS)
+    with pytest.raises(RequestError, match="has no column 'ward'"):
+        open_source(path, task="detection", group_column="ward")
+    with pytest.raises(RequestError, match="exclude each other"):
+        open_source(path, task="detection", group_column="patient", group_pattern="x")
+    twice = ["a.png,cat,1,2,9,9,p1", "a.png,cat,3,4,9,9,p2"]
+    with pytest.raises(RequestError, match=r"line 3: a.png is in group 'p1' and in 'p2'"):
+        open_source(table(tmp_path, twice), task="detection", group_column="patient")
+    header = "path,label,xmin,ymin,xmax,ymax,split,group"
+    divided = ["a.png,cat,1,2,9,9,train,p1", "b.png,cat,3,4,9,9,test,p1"]
+    with pytest.raises(RequestError, match=r"group 'p1' is in train and in test"):
+        open_source(table(tmp_path, divided, header), task="detection")
+
+
+def test_images_of_another_size_than_is_stated_are_refused_before_a_training(tmp_path):
+    dataset = opened(voc(tmp_path, [("dog", 1, 1, 40, 30, 0)]))
+    refuse_other_sizes(dataset)
+    picture = Image.fromarray(np.zeros((WIDTH, HEIGHT, 3), np.uint8))
+    picture.save(tmp_path / "JPEGImages" / "a.jpg")
+    with pytest.raises(RequestError, match=r"a\.jpg: it has 30x40 pixels.*for 40x30.*EXIF"):
+        refuse_other_sizes(dataset)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned: upright it is as stated
+    picture.save(tmp_path / "JPEGImages" / "a.jpg", exif=exif)
+    refuse_other_sizes(dataset)
+    (tmp_path / "JPEGImages" / "a.jpg").write_bytes(b"no image")  # which is said elsewhere
+    refuse_other_sizes(dataset)

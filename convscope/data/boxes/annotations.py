@@ -35,12 +35,14 @@ def dataset_of_boxes(
     where: str,
     order: Sequence[str] = (),
     notes: Sequence[str] = (),
+    has_stated_sizes: bool = False,
 ) -> Dataset:
     """The data set of images by their keys below `root`, with the boxes of their objects.
 
     Classes are in `order`, else sorted, and spellings that are surely the same are one; those
     without an object are left out, and said. Boxes end at the edges of their image; those with
-    another fault are left out, and are among the data's `box_faults`.
+    another fault are left out, and are among the data's `box_faults`. `has_stated_sizes` says
+    whether the sizes of images were not read from these.
 
     Raises RequestError where there is no object.
     """
@@ -78,6 +80,7 @@ def dataset_of_boxes(
         split=np.array([images[key].split for key in keys], dtype="<U5"),
         warnings=tuple(sentences),
         box_faults=tuple(faults),
+        has_stated_sizes=has_stated_sizes,
     )
     return dataset.with_objects(objects)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from convscope.data.boxes.box import Box, four_numbers
 from convscope.data.boxes.voc import one_based
-from convscope.data.column_names import IMAGES, LABELS, SPLITS, plain
+from convscope.data.column_names import GROUPS, IMAGES, LABELS, SPLITS, names_a_group, plain
 from convscope.data.csv_rows import Row, Sheet, read_sheet
+from convscope.data.options import INDEPENDENT
 from convscope.data.split_names import split_of
 from convscope.data.synsets import SYNSET
 from convscope.errors import RequestError
@@ -30,11 +31,12 @@ _KAGGLE = ("imageid", "predictionstring")
 
 @dataclass
 class SheetImage:
-    """What a table says of an image: its split, "" if it has none, and its boxes, each with where
-    it stands.
+    """What a table says of an image: its split and its group, "" if it has none, and its boxes,
+    each with where it stands.
     """
 
     split: str = ""
+    group: str = ""
     boxes: list[tuple[str, Box]] = field(default_factory=list[tuple[str, Box]])
 
 
@@ -48,16 +50,22 @@ def has_boxes(path: Path) -> bool:
 
 
 def read_box_sheet(
-    path: Path, *, image_column: str | None = None, label_column: str | None = None
+    path: Path,
+    *,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = INDEPENDENT,
 ) -> dict[str, SheetImage]:
     """The images of a table with their boxes, by the path that it has for each.
 
-    A row without numbers is an image without an object. Raises RequestError, naming the row.
+    A row without numbers is an image without an object. `group_column` names the column of groups;
+    None takes one that is called so, and refuses one of patients and the like. Raises RequestError,
+    naming the row.
     """
     sheet = _sheet(path)
     header = _header(sheet)
     if tuple(header[:2]) == _KAGGLE:
-        return {row.cell(0): SheetImage("", [*_of_kaggle(path, row)]) for row in sheet.rows}
+        return {row.cell(0): SheetImage(boxes=[*_of_kaggle(path, row)]) for row in sheet.rows}
     columns = _columns(header)
     if columns is None:
         raise RequestError(
@@ -71,13 +79,22 @@ def read_box_sheet(
         raise RequestError(f"{path}: no column names the images; call it path or filename.")
     label = _column(sheet, label_column, others, LABELS)
     split = _column(sheet, None, others, SPLITS)
+    taken = {image, label, split}
+    group = _group_column(
+        sheet, group_column, {place: name for place, name in others.items() if place not in taken}
+    )
     found: dict[str, SheetImage] = {}
     for row in sheet.rows:
         where = f"{path}, line {row.number}"
         name = row.cell(image).replace("\\", "/")
-        one = found.setdefault(name, SheetImage(_split(row, split, where)))
+        named = "" if group is None else row.cell(group)
+        one = found.setdefault(name, SheetImage(_split(row, split, where), named))
         if split is not None and one.split != _split(row, split, where):
             raise RequestError(f"{where}: {name} is in {one.split} and in {row.cell(split)}.")
+        if one.group != named:
+            raise RequestError(
+                f"{where}: {name} is in group {one.group!r} and in {named!r}. An image is in one."
+            )
         cells = [row.cell(place) for place in places]
         if not any(cells):
             continue  # an image without an object
@@ -115,6 +132,24 @@ def _column(
     if stated in sheet.header:
         return sheet.header.index(stated)
     raise RequestError(f"{sheet.path} has no column {stated!r}; it has {', '.join(sheet.header)}.")
+
+
+def _group_column(sheet: Sheet, stated: str | None, others: dict[int, str]) -> int | None:
+    """The place of the column of groups; None where images are independent."""
+    if stated == INDEPENDENT:
+        return None
+    found = _column(sheet, stated, others, GROUPS)
+    if found is not None:
+        return found
+    for place in others:
+        header = sheet.header[place]
+        if names_a_group(header) == "member":
+            raise RequestError(
+                f"{sheet.path}: by {header!r} several images may belong together; divided over "
+                f"splits, they would make results too good. Set `group_column='{header}'` to keep "
+                "them together, or `group_column='none'` if all images are independent."
+            )
+    return None
 
 
 def _split(row: Row, column: int | None, where: str) -> str:
