@@ -74,6 +74,11 @@ class BoxTarget:
         """Whether it is a number from 0 to 1 that falls where the box is lost."""
         return self.number in _SHARES and self.coding.name == "anchors"
 
+    @property
+    def unit(self) -> str:
+        """As it stands behind the number."""
+        return " pixels" if self.number in _PLACED else ""
+
     def score(self, logits: Tensor) -> Tensor:
         """The number for each image (n,), given a network's outputs (n, num_outputs)."""
         row, column, box = self.cell

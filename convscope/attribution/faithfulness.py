@@ -101,8 +101,46 @@ class Faithfulness:
         }
 
 
+@dataclass(frozen=True)
+class Movement:
+    """How far a number that is no share moves as an order of the image's cells is replaced by the
+    baseline, those first whose mean in the map is largest by magnitude.
+
+    Attributes:
+        curve: the distance from what it was, in the number's unit; a good map's area is large.
+        random_top: the distances of random orders at TOP of the image.
+    """
+
+    curve: Curve
+    random_top: tuple[float, ...]
+
+    @property
+    def at_top(self) -> float:
+        """The distance once TOP of the image is replaced."""
+        return self.curve.at(TOP)
+
+    @property
+    def num_better(self) -> int:
+        """How many of the random orders move the number less, by the area."""
+        return sum(other < self.curve.area for other in self.curve.random)
+
+    def to_dict(self) -> dict[str, Any]:
+        facts = self.curve.to_dict()
+        facts["distances"] = facts.pop("probabilities")
+        return {
+            **facts,
+            "better_than_random": self.num_better,
+            "top": TOP,
+            "without_top": self.at_top,
+            "without_random": self.random_top,
+        }
+
+
 class FaithfulnessTest:
-    """Deletion and insertion for one image; random orders are measured once for all its maps."""
+    """Deletion and insertion for one image; random orders are measured once for all its maps.
+
+    Of a number that is no share, such as an edge, only how far it moves.
+    """
 
     def __init__(
         self,
@@ -129,12 +167,26 @@ class FaithfulnessTest:
         orders = [random.permutation(count) for _ in range(random_orders)]
         self._random = [self._curves(order) for order in orders]
 
+    def movement(self, values: Values) -> Movement:
+        """Of a map (h, w) of the network's input, how far its first cells move the number."""
+        [deletion, _] = self._curves(self._order(np.abs(self._cell_means(values))))
+        moved = [self._distances(found) for found, _ in self._random]
+        random = tuple(area(self._fractions, other) for other in moved)
+        curve = Curve(self._fractions, self._distances(deletion), random)
+        tops = (float(np.interp(TOP, self._fractions, other)) for other in moved)
+        return Movement(curve, tuple(tops))
+
+    def _distances(self, values: Sequence[float]) -> tuple[float, ...]:
+        return tuple(abs(value - values[0]) for value in values)
+
+    def _order(self, means: Floats) -> Order:
+        """Cells by their means, the largest first; equal ones in a random order."""
+        ties = np.random.default_rng(0).permutation(means.size)
+        return np.lexsort((ties, -means.flatten()))
+
     def __call__(self, values: Values) -> Faithfulness:
         """Of a map (h, w) of the network's input; equal cells are taken in a random order."""
-        means = self._cell_means(values).flatten()
-        ties = np.random.default_rng(0).permutation(len(means))
-        order = np.lexsort((ties, -means))
-        curves = self._curves(order)
+        curves = self._curves(self._order(self._cell_means(values)))
         deletion, insertion = (
             Curve(
                 self._fractions,
@@ -163,7 +215,11 @@ class FaithfulnessTest:
         by_pixel = np.repeat(np.repeat(by_cell, np.diff(rows), 0), np.diff(columns), 1)
         ranks = torch.from_numpy(by_pixel).to(self._subject.image.device)
         deletion = self._run(ranks, self._subject.image, self._away)
-        insertion = self._run(ranks, self._blurred, self._subject.image)
+        insertion = (
+            self._run(ranks, self._blurred, self._subject.image)
+            if self._subject.target.is_share
+            else []
+        )
         self._on_progress(1)
         return deletion, insertion
 

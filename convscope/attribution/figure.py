@@ -137,6 +137,13 @@ def short_facts(found: Attribution) -> list[str]:
         lines.append(
             f"insertion {insertion.area:.2f} (random {insertion.random_mean:.2f}), high is good"
         )
+    if found.movement is not None:
+        moved = found.movement
+        mean = sum(moved.random_top) / len(moved.random_top)
+        lines.append(
+            f"without the top fifth it moves by {_short(moved.at_top)} (random {_short(mean)}), "
+            "much is good"
+        )
     if found.randomized is not None:
         last, every = (
             "-" if value is None else f"{value:.2f}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from convscope.attribution.box_target import BoxTarget
-from convscope.attribution.faithfulness import TOP, Faithfulness
+from convscope.attribution.faithfulness import TOP, Faithfulness, Movement
 from convscope.attribution.layer_choice import blocks, enlarge
 from convscope.attribution.methods import METHODS, MethodName
 from convscope.attribution.photos import Photo
@@ -28,7 +28,7 @@ class Attribution:
         raw: the map as it was computed.
         map: the same for each pixel of the network's input, float64 (h, w): in the score's unit,
             never stretched.
-        faithfulness, randomized: how it was tested; None where it was not.
+        faithfulness, movement, randomized: how it was tested; None where it was not.
     """
 
     method: MethodName
@@ -36,6 +36,7 @@ class Attribution:
     raw: RawMap
     map: Values
     faithfulness: Faithfulness | None = None
+    movement: Movement | None = None
     randomized: RandomizedWeights | None = None
 
     @property
@@ -90,6 +91,8 @@ class Attribution:
             lines += describe_regions(self.regions)
         if self.faithfulness is not None:
             lines += describe_faithfulness(self.target, self.faithfulness)
+        if self.movement is not None:
+            lines.append(describe_movement(self.target, self.movement))
         if self.randomized is not None:
             lines.append(describe_randomized(self.randomized))
         return lines
@@ -115,6 +118,7 @@ class Attribution:
             "shares": None if self.shares is None else self.shares.to_dict(),
             "regions": [region.to_dict() for region in self.regions],
             "faithfulness": None if self.faithfulness is None else self.faithfulness.to_dict(),
+            **({} if self.movement is None else {"movement": self.movement.to_dict()}),
             "random_weights": None if self.randomized is None else self.randomized.to_dict(),
         }
 
@@ -232,6 +236,18 @@ def describe_faithfulness(target: Target | BoxTarget, found: Faithfulness) -> Se
         f"alone on the blurred image {only:.1%}."
     )
     return lines
+
+
+def describe_movement(target: Target | BoxTarget, found: Movement) -> str:
+    """How far a number moves without the cells of a map, beside random ones."""
+    unit = target.unit if isinstance(target, BoxTarget) else ""
+    mean, count = float(np.mean(found.random_top)), len(found.random_top)
+    return (
+        f"Deletion: without the top {TOP:.0%} of the map {target} moves by "
+        f"{number(found.at_top)}{unit}, without as many random cells by {number(mean)} on average "
+        f"({number(min(found.random_top))} to {number(max(found.random_top))} in {count} orders); "
+        f"over all steps it moves further than in {found.num_better} of {count} random orders."
+    )
 
 
 def describe_randomized(found: RandomizedWeights) -> str:

@@ -71,10 +71,14 @@ class TestedMaps:
                 self._steps.add(self._steps.of_method - 1)
                 yield found
                 continue
-            if self._random_orders and subject.target.is_share:
+            if self._random_orders:
                 test = test or self._test(subject, on_progress)
-                on_progress(f"{name}: deletion and insertion")
-                found = replace(found, faithfulness=test(values))
+                if subject.target.is_share:
+                    on_progress(f"{name}: deletion and insertion")
+                    found = replace(found, faithfulness=test(values))
+                else:
+                    on_progress(f"{name}: deletion")
+                    found = replace(found, movement=test.movement(values))
             if self._random_weights:
                 on_progress(f"{name}: random weights")
                 found = replace(found, randomized=self._randomized(subject, name, raw))

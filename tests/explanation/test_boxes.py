@@ -14,6 +14,7 @@ from convscope.boxes.suppression import detections
 from convscope.card import Card
 from convscope.errors import RequestError
 from convscope.predictions.objects import objects_of
+from convscope.terms import number as shown
 from convscope.zoo import create_model
 from tests.reference import boxes as slow
 
@@ -170,6 +171,50 @@ def test_the_pixels_of_an_edge_are_those_that_move_it(network):
         same = next(box for box in again if box.cell == boxes[0].cell)
         edges.append(32 * same.explain("right_uncut").model_value)
     assert (edges[1] - edges[0]) / 2e-6 == pytest.approx(values[row, column], rel=1e-3)
+
+
+class Drawn(nn.Module):
+    """The one box reaches as far to the left as one dark square is bright; nothing else counts."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(1.0))
+        coding = BoxCoding(name="yolo-2016", grid=(1, 1), num_classes=2, num_boxes=1)
+        vars(self)["box_coding"] = coding
+        self.card = Card(
+            classes=("a", "b"), input_size=(28, 28), in_channels=1, resize_mode="pad",
+            mean=(0.0,), std=(1.0,), task="detection", boxes=coding,
+        )  # fmt: skip
+
+    def forward(self, x):
+        ink = x[:, 0, 4:8, 10:14].mean((1, 2)) * self.weight
+        still = torch.ones_like(ink)
+        side = 0.5 + 0.2 * ink
+        return torch.stack([0.5 * still, 0.5 * still, side, 0.6 * still, still, still, 0 * ink], 1)
+
+
+def test_an_edge_moves_most_without_the_pixels_that_moved_it():
+    """By hand: a width of (0.5 + 0.2 ink)² times 28, of which half is left of the center."""
+    net = Drawn().eval()
+    image = 0.2 + torch.zeros(1, 28, 28)
+    image[0, 4:8, 10:14] = 1.0
+    maps = convscope.attribute(
+        net, image, target="box1.left", method=["occlusion", "gradient-x-input"], baseline="black",
+        window=2, stride=2, random_weights=False, random_orders=20,
+    )  # fmt: skip
+    whole = 28 * (0.7**2 - 0.5**2) / 2
+    for found in maps.images[0].maps.values():
+        moved = found.movement
+        assert found.faithfulness is None
+        assert moved.curve.values[0] == 0
+        assert moved.curve.values[-1] == pytest.approx(whole, rel=1e-5)
+        assert moved.at_top == pytest.approx(whole, rel=1e-5)  # 4 of 196 cells are all of it
+        assert moved.num_better == 20
+        assert np.mean(moved.random_top) < 0.6 * whole
+        (said,) = [line for line in found.facts if line.startswith("Deletion")]
+        assert f"box1.left moves by {shown(moved.at_top)} pixels" in said
+        assert "further than in 20 of 20 random orders" in said
+        assert found.to_dict()["movement"]["better_than_random"] == 20
 
 
 def test_of_a_fed_tensor_edges_are_in_pixels_of_the_input():
