@@ -235,7 +235,7 @@ def page(window: Any, tab: Any, lab: Lab) -> Iterator[Any]:
     heard = {
         "request": lambda request: asked.append(request.url),
         "pageerror": lambda error: told.append(str(error)),
-        "console": lambda line: told.append(line.text) if _is_fault(line) else None,
+        "console": lambda line: told.append(line.text) if is_fault(line) else None,
         "response": lambda answer: told.append(answer.url) if _is_missing(answer) else None,
     }
     for event, hear in heard.items():
@@ -256,7 +256,7 @@ def page(window: Any, tab: Any, lab: Lab) -> Iterator[Any]:
     assert told == []
 
 
-def _is_fault(line: Any) -> bool:
+def is_fault(line: Any) -> bool:
     """An error, but for the browser's remark on an answer of the API that refuses."""
     return line.type == "error" and "Failed to load resource" not in line.text
 

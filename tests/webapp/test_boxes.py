@@ -56,7 +56,7 @@ def test_numbers_lead_to_the_units_that_hold_them(lab):
     name = get(lab).json()["boxes"][0]["name"]
     box = get(lab, f"/{name}").json()
     units = {step["name"]: step["unit"] for step in box["steps"] if step["unit"]}
-    assert units.keys() == {"x", "y", "u", "v", "o"}
+    assert units.keys() == {"x", "y", "u", "v", f"class {box['class']}", "o"}
     row, column, _ = box["cell"]
     for step in box["steps"]:
         if (unit := step["unit"]) is None:

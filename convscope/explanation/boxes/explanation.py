@@ -149,10 +149,10 @@ class BoxExplanation:
             found = self.explain(short)
             text = substituted(found.decomposition)
             if isinstance(found.decomposition, Identity):
-                text = self._origin(found)
+                text = self.origin(found)
             yield short, text, found.model_value
 
-    def _origin(self, found: Explanation) -> str:
+    def origin(self, found: Explanation) -> str:
         """The unit that an output is copied from: `boxes[0,4,1]`."""
         location = found.location
         while isinstance(found.decomposition, Identity) and len(found.terms):

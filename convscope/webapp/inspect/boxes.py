@@ -1,5 +1,6 @@
 """The boxes of an image as JSON: what the lab draws on it, and how each comes about."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from convscope.boxes.detections import SHOWN
@@ -10,7 +11,9 @@ from convscope.explanation.recorded_image import RecordedImage as ExplainedImage
 from convscope.terms import json_number
 from convscope.webapp.inspect.store import LoadedModel, RecordedImage
 
-_LEAST, _MOST = 0.05, 40  # score and number of what is drawn
+_LEAST, _MOST = 0.05, 40  # score and number of what is told
+_CLASSES = "classes"  # the numbers of a box from which its class follows
+_FIRST = 3  # boxes that are drawn where none has a score of SHOWN
 
 
 def _boxes(model: LoadedModel, image: RecordedImage) -> RecordedBoxes:
@@ -19,12 +22,15 @@ def _boxes(model: LoadedModel, image: RecordedImage) -> RecordedBoxes:
 
 
 def boxes_to_dict(model: LoadedModel, image: RecordedImage) -> dict[str, Any]:
-    """The boxes with a score of 5% or more, in pixels of the network's input."""
+    """The boxes with a score of 5% or more, in pixels of the network's input. Those with SHOWN or
+    more are drawn, or else the first ones.
+    """
     boxes = _boxes(model, image)
     found, classes = boxes.suppression.candidates, model.card.classes
     numbers = [
         (name, number) for name, number in boxes.numbers.items() if found.scores[number] >= _LEAST
     ][:_MOST]
+    shown = boxes.above(SHOWN) or boxes.kept[:_FIRST]
     return {
         "boxes": [
             {
@@ -32,7 +38,7 @@ def boxes_to_dict(model: LoadedModel, image: RecordedImage) -> dict[str, Any]:
                 "class": classes[int(found.labels[number])],
                 "score": json_number(float(found.scores[number])),
                 "is_kept": "." not in name,
-                "is_shown": "." not in name and bool(found.scores[number] >= SHOWN),
+                "is_shown": name in shown,
                 "cell": found.cells[number].tolist(),
                 **dict(zip(EDGES, boxes.edges(number), strict=True)),
             }
@@ -52,13 +58,27 @@ def box_to_dict(model: LoadedModel, image: RecordedImage, name: str) -> dict[str
         "score": found.score,
         "cell": found.cell,
         "steps": [
-            {"name": step, "text": text, "value": json_number(value), "unit": unit}
-            for step, text, value in found.steps
+            {
+                "name": f"class {found.label}" if step == _CLASSES else step,
+                "text": text,
+                "value": json_number(value),
+                "unit": unit,
+            }
+            for step, text, value in _steps(found)
             for unit in (_unit(image, found, step),)
         ],
         "comparisons": [one.to_dict() for one in both],
         "max_overlap": both[0].max_overlap if both else None,
     }
+
+
+def _steps(found: BoxExplanation) -> Iterator[tuple[str, str, float]]:
+    """Its numbers, with the one of its class before the confidence."""
+    for step in found.steps:
+        if step[0] == "o":
+            of_class = found.explain(_CLASSES)
+            yield _CLASSES, found.origin(of_class), of_class.model_value
+        yield step
 
 
 def _unit(image: RecordedImage, found: BoxExplanation, step: str) -> dict[str, Any] | None:

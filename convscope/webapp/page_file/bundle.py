@@ -16,7 +16,7 @@ STAND_INS: Mapping[str, str] = {
 }
 """Modules of the lab, and what stands in their place in the page of a network."""
 
-STYLE_SHEETS = ("tokens.css", "frame.css", "network.css", "screens.css")
+STYLE_SHEETS = ("tokens.css", "frame.css", "network.css", "screens.css", "boxes.css")
 """The styles of that page."""
 
 _AWAITED_STYLES = re.compile(r'^await styles\("[^"]+"\);\n', re.MULTILINE)

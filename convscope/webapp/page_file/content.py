@@ -12,6 +12,7 @@ from convscope.webapp.inspect.answers import (
     networks_to_dict,
     scores_to_dict,
 )
+from convscope.webapp.inspect.boxes import box_to_dict, boxes_to_dict
 from convscope.webapp.inspect.graph import GraphRow
 from convscope.webapp.inspect.maps import Rank, filter_weights, thumbnails, volume_of
 from convscope.webapp.inspect.store import LoadedModel, RecordedImage
@@ -46,6 +47,8 @@ def volumes(
             if row.op != "image":
                 answers = [scores_to_dict(model, image, row.name, rank) for rank in get_args(Rank)]
                 blobs[f"scores/{image.id}/{row.name}"] = pack(answers)
+    if model.card.boxes is not None:
+        blobs |= {f"boxes/{image.id}": _boxes(model, image) for image in images}
     for row in model.rows:
         if filters := _filters(model, row):
             blobs[f"filters/{row.name}"] = filters
@@ -88,8 +91,21 @@ def index_of(
             }
             for ledgers in several
         },
+        "boxes": {
+            image.id: _box_names(model, image) for image in images if model.card.boxes is not None
+        },
         "elsewhere": f"The lab shows the others: open {model.title} with `convscope lab`.",
     }
+
+
+def _boxes(model: LoadedModel, image: RecordedImage) -> bytes:
+    """What the page draws of the boxes found, and then each of them."""
+    drawn = boxes_to_dict(model, image)
+    return pack([drawn, *(box_to_dict(model, image, name) for name in _box_names(model, image))])
+
+
+def _box_names(model: LoadedModel, image: RecordedImage) -> list[str]:
+    return [box["name"] for box in boxes_to_dict(model, image)["boxes"]]
 
 
 def _pixels(model: LoadedModel, image: RecordedImage) -> bytes:

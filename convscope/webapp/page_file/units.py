@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from convscope.features.ranking import mean_magnitude
+from convscope.webapp.inspect.boxes import box_to_dict, boxes_to_dict
 from convscope.webapp.inspect.graph import GraphRow
 from convscope.webapp.inspect.maps import volume_of
 from convscope.webapp.inspect.store import LoadedModel, RecordedImage
@@ -143,6 +144,10 @@ def _order(model: LoadedModel, ledgers: Ledgers) -> Iterator[bool]:
     volumes = {row.name: volume_of(image.recording, row) for row in rows}
     opened: list[Spot] = []
     answer = model.answer_row
+    for spot in box_spots(model, image):
+        opened.append(spot)
+        ledgers.add(spot)
+        yield True
     for prediction in model.predictions(image)[:_CLASSES] if answer else []:
         way: list[Spot] = [(answer, prediction["unit"], 0, 0)]
         while (found := ledgers.add(way[-1])) and found[0] not in way:
@@ -161,6 +166,16 @@ def _order(model: LoadedModel, ledgers: Ledgers) -> Iterator[bool]:
         yield from _add(ledgers, _strongest(volumes[row.name], row, row.shape[0]))
     for row in sorted(rows, key=lambda row: math.prod(row.shape)):
         yield from _add(ledgers, ((row.name, *at) for at in np.ndindex(row.shape)))
+
+
+def box_spots(model: LoadedModel, image: RecordedImage) -> Iterator[Spot]:
+    """The units that the numbers of the boxes found are copied from, the best box first."""
+    if model.card.boxes is None:
+        return
+    for box in boxes_to_dict(model, image)["boxes"]:
+        for step in box_to_dict(model, image, box["name"])["steps"]:
+            if unit := step["unit"]:
+                yield unit["row"], unit["map"], unit["y"], unit["x"]
 
 
 def _add(ledgers: Ledgers, spots: Iterable[Spot]) -> Iterator[bool]:

@@ -32,6 +32,7 @@ export function imagePane(net, image, state) {
   const key = [net.id, image.id, net.images.map((i) => i.id)].join();
   if (pane.key !== key) pane = { key, ...make(net, image) };
   fields(net, image, state);
+  if (net.finds_boxes) boxes(net, image, state);
   return pane.nodes;
 }
 
@@ -78,6 +79,16 @@ function make(net, image) {
       choose,
     ],
   };
+}
+
+/** The boxes that it finds, above the fields of the units. @param {Network} net @param {LabImage} image @param {State} state */
+async function boxes(net, image, state) {
+  const { over } = pane;
+  const { overlay, readBoxes } = await import("./boxes/overlay.js");
+  const found = await readBoxes(net, image).catch(() => null);
+  if (!found || over !== pane.over || !over.parentElement) return;
+  over.parentElement.querySelector(".boxes-over")?.remove();
+  over.after(overlay(net, found, state.box));
 }
 
 /** What the network sees, scaled without smoothing where it is small. @param {Network} net @param {string} id */

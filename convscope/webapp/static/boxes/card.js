@@ -3,24 +3,20 @@
  * edges and score, and the comparisons by which non-maximum suppression kept it or not.
  */
 
-/** @import { FoundBox, FoundBoxes, LabImage, Network, OpenBox, State } from "../types.js" */
+/** @import { FoundBoxes, LabImage, Network, OpenBox, State } from "../types.js" */
 
-import { ask, imageAddress } from "../api.js";
-import { el, messageOf, styles, svg } from "../element.js";
+import { imageAddress } from "../api.js";
+import { el, messageOf } from "../element.js";
 import { percent } from "../numbers.js";
 import { link } from "../state.js";
+import { overlay, readBoxes, toBox } from "./overlay.js";
 
 const LISTED = 12;
 
-/** @param {string} path @returns {Promise<any>} */
-const read = async (path) => (await ask(path)).json();
-
 /** @param {Network} net @param {LabImage} image @param {State} state @returns {Promise<Node | null>} */
 export async function boxesCard(net, image, state) {
-  const path = `/networks/${encodeURIComponent(net.id)}/images/${encodeURIComponent(image.id)}/boxes`;
-  await styles("boxes.css");
   /** @type {FoundBoxes} */
-  const found = await read(path);
+  const found = await readBoxes(net, image);
   const first = found.boxes.find((box) => box.is_kept);
   const chosen = state.box || first?.name || "";
   const card = el("section", { class: "card boxes", "aria-label": "Boxes" }, el("h3", {}, "Boxes"));
@@ -28,7 +24,7 @@ export async function boxesCard(net, image, state) {
     card.append(el("p", { class: "lead" }, "No box has a score of 5% or more."));
     return card;
   }
-  const open = read(`${path}/${encodeURIComponent(chosen)}`).then(
+  const open = readBoxes(net, image, chosen).then(
     (/** @type {OpenBox} */ box) => detail(found, box),
     (error) => [el("p", { class: "note" }, messageOf(error))],
   );
@@ -36,42 +32,23 @@ export async function boxesCard(net, image, state) {
     el(
       "div",
       { class: "two" },
-      el("div", {}, figure(net, image, found.boxes, chosen), list(found, chosen)),
+      el("div", {}, figure(net, image, found, chosen), list(found, chosen)),
       el("div", { class: "numbers" }, ...(await open)),
     ),
   );
   return card;
 }
 
-/** @param {FoundBox} box */
-const title = (box) => `${box.name}: ${box.class}, ${percent(box.score)}`;
-
-/** @param {Network} net @param {LabImage} image @param {FoundBox[]} boxes @param {string} chosen */
-function figure(net, image, boxes, chosen) {
+/** @param {Network} net @param {LabImage} image @param {FoundBoxes} found @param {string} chosen */
+function figure(net, image, found, chosen) {
   const [height, width] = net.size;
   const picture = el("img", { alt: "", class: width < 120 ? "cells" : null, draggable: "false" });
   imageAddress(net.id, image.id).then(
     (url) => (picture.src = url),
     (error) => (picture.alt = messageOf(error)),
   );
-  const over = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Boxes on the image" });
-  const drawn = boxes.filter((box) => box.is_shown || box.name === chosen);
-  const last = drawn.filter((box) => box.name === chosen);
-  for (const box of [...drawn.filter((each) => each.name !== chosen), ...last]) over.append(frame(box, chosen));
-  return el("div", { class: "frame", style: { "aspect-ratio": `${width} / ${height}` } }, picture, over);
-}
-
-/** @param {FoundBox} box @param {string} chosen */
-function frame(box, chosen) {
-  const sides = { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top };
-  const to = link({ box: box.name, layer: "", place: null, trail: [] });
-  return svg(
-    "a",
-    { ...to, "aria-label": title(box), "aria-current": box.name === chosen ? "true" : null },
-    svg("title", {}, title(box)),
-    svg("rect", { class: "halo", ...sides }),
-    svg("rect", { class: box.is_kept ? "kept" : "gone", ...sides }),
-  );
+  const style = { "aspect-ratio": `${width} / ${height}` };
+  return el("div", { class: "frame", style }, picture, overlay(net, found, chosen));
 }
 
 /** @param {FoundBoxes} found @param {string} chosen */
@@ -91,7 +68,7 @@ function list({ boxes, others }, chosen) {
           el(
             "a",
             {
-              ...link({ box: box.name, layer: "", place: null, trail: [] }),
+              ...toBox(box.name),
               "aria-current": box.name === chosen ? "true" : null,
             },
             el("b", {}, box.class),
@@ -152,9 +129,7 @@ function comparisons(found, { name, comparisons: made }) {
     { class: "made" },
     ...made.slice(0, LISTED).map(({ boxes: [one, other], classes, iou, verdict, arithmetic }) => {
       const partner = one === name ? other : one;
-      const shown = known.has(partner)
-        ? el("a", link({ box: partner, layer: "", place: null, trail: [] }), partner)
-        : partner;
+      const shown = known.has(partner) ? el("a", toBox(partner), partner) : partner;
       const label = classes[one === name ? 1 : 0];
       return el(
         "li",

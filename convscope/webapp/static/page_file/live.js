@@ -23,8 +23,7 @@ export const whyScreen = async (net, _image, _why) => ({
   nodes: [el("p", { class: "note" }, `Why ${net.title} answers so is not in this file. Open it in the lab.`)],
 });
 
-/** @param {...unknown} _boxes @returns {Promise<Node | null>} */
-export const boxesCard = async (..._boxes) => null;
+export { boxesCard } from "../boxes/card.js";
 
 /** More of a page than itself cannot be sent from it. @param {Network} _net */
 export const sendButton = (_net) => null;

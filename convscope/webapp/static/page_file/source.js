@@ -9,9 +9,9 @@ import { Answers, floats } from "./unpack.js";
 /**
  * What the file holds: the network and its images; `blobs`, the number of the element that holds the bytes; `shapes` of the
  * layers; `units`, for each image and layer the indices of the units whose arithmetic is here, in the order of the
- * parts in which they are packed.
+ * parts in which they are packed; `boxes`, for each image the names of those that are found, in their order.
  * @typedef {{networks: unknown, network: {id: string}, images: Record<string, unknown>, blobs: Record<string, number>, shapes: Record<string, number[]>,
- *   units: Record<string, Record<string, number[][]>>, elsewhere: string}} Index
+ *   units: Record<string, Record<string, number[][]>>, boxes: Record<string, string[]>, elsewhere: string}} Index
  */
 
 const index = /** @type {Index} */ (found);
@@ -40,6 +40,7 @@ export async function answerTo(path, _options) {
     const [y, x] = row.split(",").map(Number);
     return one(`pixels/${image}`, y * index.shapes.image[2] + x);
   }
+  if (what === "boxes") return box(image, row);
   if (what === "units") return unit(image, row, at.split(",").map(Number));
   return refuse(`This is not in the file. ${index.elsewhere}`);
 }
@@ -52,6 +53,12 @@ async function one(key, place) {
   const answers = packed.get(key) ?? inflated(key).then((data) => new Answers(data));
   packed.set(key, answers);
   return Response.json((await answers).at(place));
+}
+
+/** All boxes of an image, or one by its name. @param {string} image @param {string} name */
+async function box(image, name) {
+  const place = name ? index.boxes[image]?.indexOf(name) : 0;
+  return place < 0 ? refuse(`There is no ${name} in this file.`) : one(`boxes/${image}`, name ? 1 + place : 0);
 }
 
 /** @param {string} image @param {string} row @param {string | null} maps */
