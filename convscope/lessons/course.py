@@ -30,6 +30,21 @@ LESSONS = tuple(
     Lesson(name, title, sentence)
     for name, title, sentence in (
         (
+            "bird",
+            "A bird in 256×256 pixels",
+            "A dense layer and a convolution on one image: edges and weights, counted.",
+        ),
+        (
+            "redundancy",
+            "Neighboring pixels are alike",
+            "Photographs against their own shuffled pixels: who notices?",
+        ),
+        (
+            "subsampling",
+            "Fewer pixels, the same picture",
+            "A photograph with every second, fourth or eighth pixel.",
+        ),
+        (
             "convolution",
             "A filter slides over an image",
             "Nine products and a sum, again and again.",
@@ -70,14 +85,39 @@ LESSONS = tuple(
             "Convolutional, locally connected and dense layers, side by side.",
         ),
         (
+            "detector",
+            "An eye is found anywhere",
+            "The same weights at every place: shift the face, and the map shifts along.",
+        ),
+        (
+            "anysize",
+            "Images of any size",
+            "Convolutions take them all; where a network breaks, and what mends it.",
+        ),
+        (
             "lenet5",
             "A network that reads digits",
             "LeNet-5, volume by volume, parameter by parameter.",
         ),
         (
+            "ilsvrc",
+            "A challenge, year by year",
+            "Five answers for an image, and winners that became deeper.",
+        ),
+        (
+            "towers",
+            "AlexNet in two towers",
+            "Filters that read half of the maps: weights and edges, counted.",
+        ),
+        (
             "vgg",
             "Deeper and deeper",
             "AlexNet and VGG: where the weights are, and where the computation is.",
+        ),
+        (
+            "backprop",
+            "One step, number by number",
+            "Forward, backward, update, and forward again, for one image.",
         ),
         (
             "training",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 
 from convscope.data.digits import digit_images
-from convscope.data.samples import photograph
+from convscope.data.samples import Photograph, photograph
 
 _DIGIT = 28  # pixels of a side
 _CROP = 64
@@ -41,6 +41,23 @@ def _taken(right: int, side: int) -> NDArray[np.uint8]:
     left, top = CORNER[0] + right, CORNER[1]
     square = whole_photograph().crop((left, top, left + _CROP_SIDE, top + _CROP_SIDE))
     return np.asarray(square.resize((side, side), Pictures.Resampling.BOX))
+
+
+SQUARE = 128
+"""Pixels of a side of `square`."""
+
+Levels = list[list[int]]
+"""Rows of bytes, 0 to 255."""
+
+
+@cache
+def square(name: Photograph) -> Levels:
+    """Return the middle of a photograph, gray and scaled to 128x128."""
+    whole = photograph(name)
+    left = (whole.width - whole.height) // 2
+    middle = whole.crop((left, 0, left + whole.height, whole.height))
+    small = middle.resize((SQUARE, SQUARE), Pictures.Resampling.BOX).convert("L")
+    return np.asarray(small).tolist()
 
 
 @cache

@@ -3,6 +3,11 @@
 from collections.abc import Sequence
 
 _POOLING = ("maxpool", "avgpool", "minpool")
+_LESSONS = {
+    "image": ("volumes", "redundancy", "subsampling"),
+    "mean": ("anysize",),
+    "softmax": ("backprop", "training"),
+}
 
 
 def lessons_about(
@@ -19,23 +24,21 @@ def lessons_about(
     speaks, such as a sum, have none.
 
     >>> lessons_about("conv", stride=(2, 2), padding=(0, 0), reads_image=True)
-    ['stride', 'convolution', 'volumes', 'size', 'filters']
+    ['stride', 'convolution', 'volumes', 'size', 'filters', 'detector']
     >>> lessons_about("add")
     []
     """
-    if op == "image":
-        return ["volumes"]
+    if op in _LESSONS:
+        return list(_LESSONS[op])
     if op in _POOLING:
-        return ["pooling", "size"]
+        return ["pooling", "size", "subsampling"]
     if op == "dense":
-        return ["sharing", *["maps"] * has_activation]
-    if op == "softmax":
-        return ["training"]
+        return ["sharing", "bird", "anysize", *["maps"] * has_activation]
     if op != "conv":
         return []
     special = ["stride"] * _is_above(stride, 1) + ["padding"] * _is_above(padding, 0)
     general = ["convolution", "volumes", "size"] + ["maps"] * has_activation
-    return special + general + ["filters"] * reads_image
+    return special + general + ["filters", "detector"] * reads_image
 
 
 def _is_above(sides: Sequence[object] | None, usual: int) -> bool:

@@ -225,3 +225,60 @@ def test_on_a_narrow_screen_nothing_lies_beside_the_page(narrow: Any, path: str)
 def test_a_state_that_cannot_be_meant_is_refused_with_a_sentence(page: Any) -> None:
     page.goto("/learn/sharing?side=7")
     reads(page, ".refusal", "side must be a whole number from 8 to 64, not 7")
+
+
+def test_the_bird_has_edges_from_the_whole_picture_and_from_a_window(page: Any) -> None:
+    opened(page, "bird")
+    reads(page, ".counts", "196,608,000")
+    page.get_by_label("Try 3@256×256, 8 of 5×5", exact=True).click()
+    reads(page, ".counts", "38,102,400")
+    assert page.locator(".bird .edge.many").count() == 256
+    page.get_by_label("Its window is on the sky", exact=True).click()
+    page.wait_for_selector(".bird[aria-label*='the sky']")
+    window = page.locator(".bird .window").last
+    [x, y, wide] = [float(window.get_attribute(name)) for name in ("x", "y", "width")]
+    assert abs(wide - 5 / 256) < 1e-6
+    assert abs(x + wide / 2 - 0.25) < 0.005
+    assert abs(y + wide / 2 - 0.15) < 0.005
+
+
+def test_shuffled_pixels_are_those_of_the_photograph_without_neighbors(page: Any) -> None:
+    opened(page, "redundancy?shift=3")
+    painted = page.evaluate(
+        "() => [...document.querySelectorAll('.pixels canvas')].map((c) => "
+        "[...c.getContext('2d').getImageData(0, 0, c.width, c.height).data])"
+    )
+    plain, mixed = (np.reshape(one, (128, 128, 4))[..., 0].astype(float) for one in painted)
+    assert np.array_equal(np.sort(plain, axis=None), np.sort(mixed, axis=None))
+    for values, place in ((plain, 0), (mixed, 1)):
+        r = np.corrcoef(values[:, :-3].ravel(), values[:, 3:].ravel())[0, 1]
+        shown = page.locator(".halves .card p strong").nth(place).inner_text()
+        assert number(shown) == pytest.approx(r, abs=0.0006)
+
+
+def test_a_subsampled_picture_has_every_fourth_pixel(page: Any) -> None:
+    opened(page, "subsampling?factor=4&hidden=10")
+    sides = page.locator(".reduced canvas").evaluate_all("all => all.map((c) => c.width)")
+    assert sides == [128, 32, 32, 32]
+    painted = page.evaluate(
+        "() => [...document.querySelectorAll('.reduced canvas')].slice(0, 2).map((c) => "
+        "[...c.getContext('2d').getImageData(0, 0, c.width, c.height).data])"
+    )
+    whole, small = (
+        np.reshape(one, (side, side, 4)) for one, side in zip(painted, sides[:2], strict=True)
+    )
+    assert np.array_equal(whole[::4, ::4], small)
+    assert page.inner_text(".figures .now").split("\t")[3:] == ["10,240", "153,600"]
+
+
+def test_the_eye_is_found_where_the_face_has_moved(page: Any) -> None:
+    opened(page, "detector")
+    reads(page, ".scenes", "row 10, column 9 and row 10, column 17")
+    page.get_by_label("Face down more").click()
+    page.get_by_label("Face to the right less").click()
+    reads(page, ".scenes", "row 11, column 8 and row 11, column 16")
+    reads(page, ".scenes", "moved along")
+    page.get_by_label("Max pooling of the whole map").click()
+    reads(page, ".scenes", "there is an eye")
+    page.get_by_label("The map. Arrow keys move the unit.").press("ArrowLeft")
+    reads(page, ".sentence strong", "=")

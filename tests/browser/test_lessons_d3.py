@@ -244,3 +244,50 @@ def test_the_keyboard_chooses_rows_and_filters(learn: Show) -> None:
     page.wait_for_selector("h3:has-text('fc2, worked out')")
     focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
     assert focused == "layer fc2"
+
+
+def test_an_image_of_another_size_breaks_the_flattened_end_alone(learn: Show) -> None:
+    page = learn("anysize")
+    ends = page.locator(".ends .card")
+    assert "1,600 arrive" in ends.nth(0).inner_text()
+    assert "10@5×5" in ends.nth(2).inner_text()
+    page.get_by_label("Try as built", exact=True).click()
+    page.wait_for_function(
+        "() => document.querySelectorAll('.ends .note').length === 0"
+        " && document.querySelectorAll('.ends .card').length === 3"
+    )
+    page.get_by_label("Try too small", exact=True).click()
+    page.wait_for_selector(".note:has-text('pool2 has a window of 2×2')")
+
+
+def test_answers_that_count_change_the_error(learn: Show) -> None:
+    page = learn("ilsvrc?answers=2")
+    assert page.locator(".answers tbody b").all_inner_texts().count("wrong") == 3
+    page.get_by_label("Answers that count more").click()
+    page.wait_for_selector("text=2 images of 6 are wrong: the top-3 error is 33.33%")
+    assert "3.57%" in page.inner_text("[aria-label='Winners by year']")
+
+
+def test_towers_show_the_papers_counts_and_groups_of_ones_own(learn: Show) -> None:
+    page = learn("towers")
+    assert number(page.inner_text(".layer-table tfoot .parameters")) == 60_965_224
+    assert page.locator(".layer-table .chosen th").all_inner_texts() == ["conv2", "conv4", "conv5"]
+    assert page.locator(".towers .crossing").count() == 6
+    page.get_by_label("Groups more").click()
+    page.wait_for_selector("text=3 groups")
+    page.get_by_label("Groups", exact=True).locator("input").fill("5")
+    page.wait_for_selector(".refusal")
+
+
+def test_a_step_of_the_small_network_goes_against_its_gradient(learn: Show) -> None:
+    page = learn("backprop?rate=0.5")
+    before = np.array(cells(page, "Filter"))
+    slope = np.array(cells(page, "Gradient by the filter"))
+    loss = number(page.inner_text("strong.loss"))
+    page.get_by_role("button", name="1 step", exact=True).click()
+    page.wait_for_selector("h3:has-text('Forward, after 1 step')")
+    assert np.abs(np.array(cells(page, "Filter")) - (before - 0.5 * slope)).max() < 0.011
+    assert f"{loss:.4f}" in page.inner_text("[aria-label='Forward']")
+    assert number(page.inner_text("strong.loss")) < loss
+    page.get_by_label("Gradient by the filter row 1, column 0", exact=False).click()
+    page.wait_for_selector("text=filter, row 1, column 0")

@@ -13,9 +13,16 @@ ROOT = Path(convscope.lessons.__file__).parent
 PAGE = ROOT.parent / "webapp/static/lessons"
 
 
-def test_the_course_has_twelve_lessons_with_names_and_titles_of_their_own():
-    assert len(LESSONS) == 12
-    assert len({one.name for one in LESSONS}) == len({one.title for one in LESSONS}) == 12
+def test_lessons_have_names_and_titles_of_their_own():
+    names, titles = {one.name for one in LESSONS}, {one.title for one in LESSONS}
+    assert len(names) == len(titles) == len(LESSONS)
+
+
+def test_the_documents_say_how_many_lessons_there_are():
+    words = {20: "twenty", 21: "twenty-one", 22: "twenty-two"}
+    for name in ("README.md", "docs/lab.md", "docs/tutorials/lecture.md"):
+        text = (ROOT.parents[1] / name).read_text(encoding="utf-8").lower()
+        assert f"{words[len(LESSONS)]} lessons" in text, name
 
 
 @pytest.mark.parametrize("one", LESSONS, ids=lambda one: one.name)

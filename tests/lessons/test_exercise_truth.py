@@ -30,6 +30,7 @@ from tests.lessons.solving import (
     volume,
     window,
 )
+from tests.lessons.solving_motives import SOLVERS as MOTIVES
 
 
 def map_value(task):
@@ -388,6 +389,7 @@ def twins(task):
 
 
 SOLVERS: list[tuple[str, Callable]] = [
+    *MOTIVES,
     ("What is the value of the map", map_value),
     ("How large is the map", map_size),
     (r"output volume of (conv|pool)\d", network_volume),

@@ -17,6 +17,9 @@ NAMES = [lesson.name for lesson in LESSONS]
 
 # What the lecture computes, and where a lesson asks for it.
 LECTURE = [
+    ("bird", 1, "98,304,000"),
+    ("bird", 2, "600"),
+    ("subsampling", 1, "4"),
     ("convolution", 1, "−17"),
     ("convolution", 2, "3"),
     ("volumes", 1, "8@252×252"),

@@ -44,8 +44,8 @@ fs.writeSync(1, JSON.stringify(JSON.parse(fs.readFileSync(0, "utf8")).map(answer
 
 def write_modules(folder: Path) -> Path:
     """The page's modules of a course, with the translated one, for Node.js."""
-    for name in ("arrays", "baked", "by_hand", "crops", "descent", "fraction", "python", "random",
-                 "regular", "sharing", "task", "text"):  # fmt: skip
+    for name in ("arrays", "backprop", "baked", "by_hand", "crops", "descent", "fraction", "python",
+                 "random", "regular", "sharing", "task", "text"):  # fmt: skip
         shutil.copy(STATIC / "course" / f"{name}.js", folder)
     (folder / "translated.js").write_text(translate(WANTED, by_hand=BY_HAND), encoding="utf-8")
     (folder / "package.json").write_text('{"type": "module"}')

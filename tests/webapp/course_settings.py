@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+from convscope.lessons.backprop import IMAGES as EXAMPLES
+from convscope.lessons.bird import PLACES
+from convscope.lessons.detector import POOLS
+from convscope.lessons.redundancy import DIRECTIONS, PICTURES
+from convscope.lessons.subsampling import FACTORS
 from convscope.lessons.training import IMAGES
 from convscope.lessons.vgg import NETWORKS
 
@@ -111,7 +116,60 @@ def _training(rng: random.Random) -> Iterator[State]:
         yield {**state, "logits": cells(rng, 3), "right": rng.randrange(3)}
 
 
+def _bird(rng: random.Random) -> Iterator[State]:
+    for side, kernel, look in product((8, 28, 256, 1024), (1, 5, 8, 64), PLACES):
+        state = {"side": side, "kernel": kernel, "look": look, "channels": rng.randint(1, 16)}
+        yield {**state, "hidden": rng.randint(1, 10_000), "filters": rng.randint(1, 512)}
+
+
+def _redundancy(_rng: random.Random) -> Iterator[State]:
+    for picture, shift, direction in product(PICTURES, (1, 2, 9, 32), DIRECTIONS):
+        yield {"picture": picture, "shift": shift, "direction": direction}
+
+
+def _subsampling(rng: random.Random) -> Iterator[State]:
+    for picture, factor in product(PICTURES, FACTORS):
+        yield {"picture": picture, "factor": factor, "hidden": rng.randint(1, 10_000)}
+
+
+def _detector(rng: random.Random) -> Iterator[State]:
+    for right, down, turn, pool in product((-5, 0, 1, 4), (-3, 0, 5), ("0", "90"), POOLS):
+        state = {"right": right, "down": down, "turn": turn, "pool": pool}
+        yield {**state, "at": rng.randrange(784)}
+
+
+def _anysize(_rng: random.Random) -> Iterator[State]:
+    sides = (1, 9, 14, 24, 32, 48, 78, 512)
+    for height, width, built in product(sides, sides, ("28", "32", "64")):
+        yield {"height": height, "width": width, "built": built}
+
+
+def _ilsvrc(_rng: random.Random) -> Iterator[State]:
+    for answers in range(7):
+        yield {"answers": answers}
+
+
+def _towers(rng: random.Random) -> Iterator[State]:
+    for groups, kernel in product((1, 2, 3, 4, 64), (1, 2, 3, 11)):
+        state = {"side": rng.randint(1, 256), "groups": groups, "kernel": kernel}
+        yield {**state, "channels": 64 * rng.randint(1, 16), "filters": 64 * rng.randint(1, 16)}
+
+
+def _backprop(rng: random.Random) -> Iterator[State]:
+    for image, right, step in product(EXAMPLES, ("vertical", "horizontal"), (0, 1, 7, 50)):
+        state = {"image": image, "right": right, "step": step, "rate": rng.choice([0, 0.5, 2, 10])}
+        yield {**state, "at": rng.randrange(9), "dense_at": rng.randrange(8)}
+
+
 EVERY_SETTING = {
+    "bird": _bird,
+    "redundancy": _redundancy,
+    "subsampling": _subsampling,
+    "detector": _detector,
+    "anysize": _anysize,
+    "ilsvrc": _ilsvrc,
+    "towers": _towers,
+    "backprop": _backprop,
     "convolution": _convolution,
     "volumes": _volumes,
     "stride": _stride,

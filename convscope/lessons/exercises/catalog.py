@@ -9,15 +9,23 @@ from functools import lru_cache
 from convscope.errors import RequestError
 from convscope.lessons.course import LESSONS, lesson
 from convscope.lessons.exercises import (
+    anysize,
+    backprop,
+    bird,
     convolution,
+    detector,
     filters,
+    ilsvrc,
     lenet5,
     maps,
     padding,
     pooling,
+    redundancy,
     sharing,
     size,
     stride,
+    subsampling,
+    towers,
     training,
     vgg,
     volumes,
@@ -38,6 +46,9 @@ Generator = Callable[[SeededRandom, int], Task]
 """Generates a task from a random source and a level from 1 to 4."""
 
 _MODULES = (
+    bird,
+    redundancy,
+    subsampling,
     convolution,
     volumes,
     stride,
@@ -46,8 +57,13 @@ _MODULES = (
     maps,
     pooling,
     sharing,
+    detector,
+    anysize,
     lenet5,
+    ilsvrc,
+    towers,
     vgg,
+    backprop,
     training,
     filters,
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from convscope.lessons import filters, images, lenet5, vgg
+from convscope.lessons import filters, ilsvrc, images, lenet5, redundancy, towers, vgg
 from convscope.lessons.trained import BackgroundTraining, Trained, trained_in
 from convscope.lessons.training import IMAGES, curvature, picture
 from convscope.summaries.table import Summary
@@ -35,6 +35,23 @@ def tables() -> dict[str, Any]:
     return {
         "gray": {name: images.gray(name).tolist() for name in ("digit", "photograph")},
         "photograph": {"width": _REGION[1]},
+        "squares": {name: images.square(name) for name in redundancy.PICTURES},
+        "redundancy": {
+            name: {
+                "shuffled": redundancy.shuffled_square(name),
+                "curves": {
+                    order: {
+                        direction: redundancy.shift_curve(name, order, direction)
+                        for direction in redundancy.DIRECTIONS
+                    }
+                    for order in ("plain", "shuffled")
+                },
+                "effects": redundancy.shuffle_effects(name),
+            }
+            for name in redundancy.PICTURES
+        },
+        "towers": towers.describe_towers(),
+        "winners": ilsvrc.describe_winners(),
         "lenet5": {
             "tables": {
                 network: {side: _table(lenet5.summarize(network, _CLASSES, side)) for side in SIDES}

@@ -3,8 +3,9 @@
 from convscope.webapp.course.translate import Names
 
 LESSONS = (
-    "convolution", "volumes", "stride", "padding", "size", "maps", "pooling", "sharing", "lenet5",
-    "vgg", "training",
+    "bird", "redundancy", "subsampling", "convolution", "volumes", "stride", "padding", "size",
+    "maps", "pooling", "sharing", "detector", "anysize", "lenet5", "ilsvrc", "towers", "vgg",
+    "backprop", "training",
 )  # fmt: skip
 """The lessons whose `compute` is translated."""
 
@@ -25,7 +26,11 @@ BY_HAND: Names = {
     "convscope.lessons.sharing": ("run_layers", "volume"),
     "convscope.lessons.lenet5": ("summarize", "connections"),
     "convscope.lessons.vgg": ("describe_network", "describe_first"),
-    "convscope.lessons.images": ("gray", "volume"),
+    "convscope.lessons.images": ("gray", "volume", "square"),
+    "convscope.lessons.redundancy": ("shuffled_square", "shift_curve", "shuffle_effects"),
+    "convscope.lessons.towers": ("describe_towers",),
+    "convscope.lessons.ilsvrc": ("describe_winners",),
+    "convscope.lessons.backprop": ("differentiate",),
     "convscope.lessons.training": (
         "picture", "curvature", "best", "softmax", "error_factor", "descend",
     ),
@@ -37,8 +42,28 @@ _HERE = (
 )
 ORIGINS = {
     **dict.fromkeys(
-        ("convolution", "volumes", "stride", "padding", "size", "maps", "pooling"), _HERE
+        (
+            "bird",
+            "convolution",
+            "volumes",
+            "stride",
+            "padding",
+            "size",
+            "maps",
+            "pooling",
+            "detector",
+            "anysize",
+            "backprop",
+        ),
+        _HERE,
     ),
+    "redundancy": "Correlations and shuffled pixels are Python's, written into this page.",
+    "subsampling": "The photographs are Python's, written into this page; everything else is "
+    "computed here, by JavaScript that is translated from convscope's Python.",
+    "ilsvrc": "Published figures, written into this page with their sources; the errors of the "
+    "examples are counted here.",
+    "towers": "The table of the network is Python's, written into this page; the layer in groups "
+    "is computed here.",
     "sharing": "Counts and layers are computed in this page, by JavaScript that is translated from "
     "convscope's Python or compared with it. Times are measured in the lab only.",
     "lenet5": "The tables of the networks are Python's, written into this page for every size of "

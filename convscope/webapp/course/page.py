@@ -23,7 +23,7 @@ _STAND_INS = {
 }
 _STYLES = (
     "tokens.css", "frame.css", "screens.css", "lessons.css", "lesson_figures.css",
-    "lesson_networks.css", "lesson_learning.css", "sheet.css", "course.css",
+    "lesson_networks.css", "lesson_learning.css", "lesson_motives.css", "sheet.css", "course.css",
 )  # fmt: skip
 
 

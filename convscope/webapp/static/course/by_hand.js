@@ -5,6 +5,7 @@ import { baked } from "./baked.js";
 import { crops } from "./crops.js";
 import { def, list } from "./python.js";
 
+export { differentiate } from "./backprop.js";
 export { descend } from "./descent.js";
 export { run_layers } from "./sharing.js";
 
@@ -78,6 +79,19 @@ export const as_arrays = (activation) => (/** @type {NDArray} */ values) => map(
 export const gray = (name) => array(baked().gray[name]);
 /** @param {number} channels @param {number} side */
 export const volume = (channels, side) => crops(channels, side);
+
+// The lessons on photographs, on the challenge and on two towers: what Python has computed.
+
+/** @param {string} name */
+export const square = (name) => baked().squares[name];
+/** @param {string} name */
+export const shuffled_square = (name) => baked().redundancy[name].shuffled;
+/** @param {string} name @param {string} order @param {string} direction */
+export const shift_curve = (name, order, direction) => baked().redundancy[name].curves[order][direction];
+/** @param {string} name */
+export const shuffle_effects = (name) => baked().redundancy[name].effects;
+export const describe_towers = () => baked().towers;
+export const describe_winners = () => new Map(Object.entries(baked().winners));
 
 // The lesson on pooling.
 

@@ -15,6 +15,13 @@ export interface CourseIndex {
 export interface Baked {
   gray: Record<string, number[][]>;
   photograph: { width: number; data: Uint8Array };
+  squares: Record<string, number[][]>;
+  redundancy: Record<
+    string,
+    { shuffled: number[][]; curves: Record<string, Record<string, [number, number][]>>; effects: any }
+  >;
+  towers: any;
+  winners: any;
   lenet5: { tables: Record<string, Record<string, any>>; connections: number[][] };
   vgg: { networks: Record<string, any>; first: any };
   training: { pictures: Record<string, number[][]>; eigenvalues: Record<string, number[]> };

@@ -4,8 +4,13 @@ import { network, networks } from "../api.js";
 import { el } from "../element.js";
 import { link } from "./screen.js";
 
-/** The networks that two lessons are named for. @type {Record<string, RegExp>} */
-const NAMED = { lenet5: /lenet/i, vgg: /vgg|alexnet/i };
+/** The networks that some lessons are about. @type {Record<string, RegExp>} */
+const NAMED = {
+  lenet5: /lenet/i,
+  vgg: /vgg|alexnet/i,
+  towers: /alexnet/i,
+  ilsvrc: /alexnet|vgg|googlenet|resnet/i,
+};
 
 /** " · See it in a network: conv1 of lenet5-digits"; empty where no open network has such a layer. @param {string} lesson */
 export function seeLayer(lesson) {

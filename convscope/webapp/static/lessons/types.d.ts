@@ -109,6 +109,239 @@ export interface Product {
   product: number;
 }
 
+export interface BirdLayer {
+  name: "dense" | "convolution";
+  units: number;
+  /** Inputs of a unit. */
+  reads: number;
+  edges: number;
+  weights: number;
+  biases: number;
+  parameters: number;
+  bytes: number;
+  edges_formula: string;
+  weights_formula: string;
+}
+
+export interface BirdAnswer {
+  inputs: number;
+  output: number[];
+  layers: BirdLayer[];
+  times: number;
+  each: number;
+  share: number;
+  window: [top: number, left: number];
+  drawing: [part: string, path: string][];
+}
+
+/** The pixels of a photograph in their places, or shuffled. */
+export interface PixelOrder {
+  order: "plain" | "shuffled";
+  levels: number[];
+  correlations: number[];
+  correlation: number;
+  left: number;
+  difference: number;
+  pairs: [number, number][];
+}
+
+export interface RedundancyAnswer {
+  side: number;
+  orders: PixelOrder[];
+  effects: {
+    plain: number;
+    shuffled: number;
+    moved: number;
+    edges: [number, number];
+    times: number;
+  };
+}
+
+export interface SubsamplingAnswer {
+  side: number;
+  small: number;
+  levels: number[];
+  brightness: number;
+  kinds: {
+    kind: "stride" | "mean" | "max";
+    levels: number[];
+    brightness: number;
+    error: number;
+  }[];
+  sizes: {
+    factor: number;
+    side: number;
+    pixels: number;
+    share: number;
+    weights: number;
+    saved: number;
+  }[];
+}
+
+export interface DetectorAnswer {
+  side: number;
+  picture: number[];
+  template: number[];
+  made: number;
+  map: number[];
+  most: number;
+  peaks: number[][];
+  start_peaks: number[][];
+  moved: boolean;
+  pooled: {
+    side: number;
+    values: number[];
+    most: number;
+    peaks: number[][];
+    units: number;
+    changed: number;
+  };
+  changed: number;
+  unit: {
+    at: number;
+    row: number;
+    column: number;
+    patch: number[];
+    terms: Product[];
+    total: number;
+  };
+}
+
+export interface AnySizeRow {
+  layer: string;
+  volume: number[];
+  formula: string;
+  parameters: number;
+}
+
+export interface AnySizeEnd {
+  end: "flatten" | "mean" | "convolution";
+  rows: AnySizeRow[];
+  parameters: number;
+  problem: string | null;
+}
+
+export interface AnySizeAnswer {
+  image: number[];
+  features: AnySizeRow[];
+  feature_parameters: number;
+  problem: string | null;
+  built_for: number[];
+  ends: AnySizeEnd[];
+}
+
+export interface IlsvrcAnswer {
+  examples: {
+    name: string;
+    answers: string[];
+    place: number | null;
+    right: boolean;
+  }[];
+  wrong: number;
+  errors: number[];
+  winners: {
+    year: number;
+    team: string;
+    network: string;
+    layers: number;
+    error: number;
+    source: string;
+  }[];
+  runner_up: {
+    year: number;
+    error: number;
+  };
+  single: {
+    name: string;
+    layers: number;
+    error: number | null;
+    top5_error: number;
+    source: string;
+  }[];
+}
+
+export interface TowersRow {
+  layer: string;
+  type: "dense" | "convolution";
+  map: number[];
+  filters: number;
+  each: number;
+  kernel: number[];
+  units: number;
+  below: number;
+  sees: number;
+  both: boolean;
+  parameters: number;
+  alone_parameters: number;
+  edges: number;
+  alone_edges: number;
+}
+
+export interface TowersAnswer {
+  network: {
+    rows: TowersRow[];
+    parameters: number;
+    alone_parameters: number;
+    saved: number;
+    edges: number;
+    alone_edges: number;
+    edges_left: number;
+    neurons: number;
+    paper: { parameters: number; neurons: number };
+  };
+  layer: {
+    sees: number;
+    each: number;
+    whole: { weights: number; edges: number };
+    apart: { weights: number; edges: number };
+    weights_formula: string;
+    edges_formula: string;
+  };
+}
+
+/** The parameters of the small network, or the gradients by them. */
+interface SmallNetwork {
+  filter: number[];
+  bias: number[];
+  dense: number[];
+  dense_bias: number[];
+}
+
+export interface BackpropAnswer {
+  pixels: number[];
+  names: string[];
+  right: number;
+  step: number;
+  most: number;
+  parameters: number;
+  now: SmallNetwork;
+  then: SmallNetwork;
+  forward: {
+    sums: number[];
+    active: number[];
+    pooled: number[];
+    scores: number[];
+    winners: number[];
+    shares: number[];
+    loss: number;
+  };
+  backward: SmallNetwork & { sums: number[]; active: number[]; pooled: number[]; scores: number[] };
+  chosen: {
+    at: number;
+    covered: number[];
+    terms: Product[];
+    total: number;
+    dense_at: number;
+    unit: number;
+    input: number;
+    score_gradient: number;
+    value: number;
+    dense_total: number;
+  };
+  losses: number[];
+  after: { shares: number[]; loss: number };
+}
+
 export interface ConvolutionAnswer {
   side: number;
   sums: number[];
