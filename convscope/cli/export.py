@@ -69,8 +69,8 @@ def export(
         The folder to write; by default `exported` in the folder of the run, with which predict
         classifies images from then on. hf://user/name is a repository on the Hugging Face hub.
     format
-        What is written: onnx, which is the default, openvino, ncnn, or torch (model.pt2); or
-        several, as onnx,torch. Each is compared with PyTorch first.
+        What is written: onnx, which is the default, openvino, ncnn, torch (model.pt2) or litert
+        (model.tflite); or several, as onnx,torch. Each is compared with PyTorch first.
     engine
         Which engine shall run it: onnxruntime, openvino, ncnn, or auto, the fastest of those
         installed that agree.

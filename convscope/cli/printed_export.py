@@ -8,6 +8,7 @@ from convscope.cli.json_output import print_json
 from convscope.cli.messages import in_flags
 from convscope.cli.rounding_table import batch_cell, rounding_lines, rounding_table
 from convscope.conversion.api import Exported
+from convscope.conversion.litert_file import LITERT_FILE
 from convscope.conversion.torch_file import TORCH_FILE
 from convscope.errors import shell_word
 from convscope.words.screen import Screen, cell
@@ -33,17 +34,18 @@ def _lines(exported: Exported) -> Iterator[str]:
     path = shell_word(exported.path)
     if exported.folded is not None:
         yield _folded(exported.folded)
-    if exported.torch is not None:
-        yield (
-            f"{TORCH_FILE}, read back, differs from the network by {exported.torch.logits:.0e} of "
-            "its largest output."
-        )
+    for name, parity in (
+        (f"{TORCH_FILE}, read back,", exported.torch),
+        (f"{LITERT_FILE}, in LiteRT,", exported.litert),
+    ):
+        if parity is not None:
+            yield f"{name} differs from the network by {parity.logits:.0e} of its largest output."
     if exported.url:
         yield f"Sent {exported.path} to {exported.url}."
     elif exported.candidates:
         yield f"Wrote {exported.path}. Next: convscope predict {path} IMAGE"
     else:
-        yield f"Wrote {exported.path}, for PyTorch alone; its README says how."
+        yield f"Wrote {exported.path}; its README says how it is used."
     if exported.page is not None:
         folder = shell_word(exported.page)
         yield (
@@ -69,6 +71,7 @@ def _facts(exported: Exported) -> dict[str, object]:
         "engine": exported.engine,
         "engines": {one.engine: one.to_dict() for one in exported.candidates},
         "torch": None if exported.torch is None else exported.torch.to_dict(),
+        "litert": None if exported.litert is None else exported.litert.to_dict(),
         "folded": exported.folded,
         "page": None if exported.page is None else str(exported.page),
         "notes": [in_flags(note) for note in exported.notes],

@@ -41,6 +41,7 @@ class Exported:
         precision: of the numbers that the engines compute with: "float32", "bf16" or "int8".
         formats: what was written.
         torch: how exactly `model.pt2` agrees with PyTorch; None where it was not asked for.
+        litert: the same of `model.tflite`.
         folded: by layer, how many filters were taken out; None where that was not asked for.
     """
 
@@ -52,11 +53,12 @@ class Exported:
     precision: str = "float32"
     formats: tuple[FormatName, ...] = ("onnx",)
     torch: Parity | None = None
+    litert: Parity | None = None
     folded: Mapping[str, int] | None = None
 
     @property
     def engine(self) -> EngineName | None:
-        """The fastest engine; None for what PyTorch alone runs."""
+        """The fastest engine; None for what other programs alone run."""
         return self.candidates[0].engine if self.candidates else None
 
 
@@ -103,8 +105,9 @@ def export(
     Args:
         format: what is written: "onnx", the default; "openvino", `model.xml` and `images.xml` in
             place of these two; "ncnn", `model.ncnn.param`; "torch", `model.pt2`, which
-            `torch.export.load` reads; or several, with commas. Core ML and LiteRT are refused, for
-            they cannot be compared here. For a run, a folder without ONNX is by default
+            `torch.export.load` reads; "litert", `model.tflite`, for one image at a time, whose
+            converter needs an environment of its own; or several, with commas. Core ML is refused,
+            for it cannot be compared here. For a run, a folder without ONNX is by default
             `exported-openvino` and so on.
         engine: which engine shall run it; "auto" times all that are installed, for batches of
             `batch_size` and `threads` threads, and takes the fastest that agrees.
@@ -180,6 +183,7 @@ def export(
         settings.precision,
         settings.formats,
         converted.torch,
+        converted.litert,
         converted.draft.folded if fold_filters else None,
     )
 
@@ -194,8 +198,8 @@ def _publication(
     if isinstance(output, str) and is_hub(output):
         if not settings.engines:
             raise RequestError(
-                "A repository on the hub is for `convscope predict`, and PyTorch's format is "
-                "not: add onnx to `format`."
+                "A repository on the hub is for `convscope predict`, and "
+                f"`format={','.join(settings.formats)}` is not: add onnx to it."
             )
         return Publication.asked(output, license, private=private)
     if license is not None or private:

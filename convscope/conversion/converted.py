@@ -11,6 +11,7 @@ from convscope.conversion.candidates import Candidate, try_engines
 from convscope.conversion.draft import IMAGES_FILE, MODEL_FILE, Draft
 from convscope.conversion.formats import ENGINE_OF
 from convscope.conversion.int8 import not_faster, quantize
+from convscope.conversion.litert_file import write_litert_file
 from convscope.conversion.openvino_images import write_image_ir
 from convscope.conversion.parity import Parity
 from convscope.conversion.settings import ExportSettings
@@ -27,6 +28,7 @@ class Converted:
         draft: the folder, and the network.
         candidates: the engines that agree with PyTorch, the fastest first.
         torch: how exactly `model.pt2` agrees, if it was written.
+        litert: how exactly `model.tflite` agrees, if it was written.
         more: further facts for `parity.json`, by format.
         problems: why other engines were not kept, and what else is worth telling.
     """
@@ -34,13 +36,17 @@ class Converted:
     draft: Draft
     candidates: tuple[Candidate, ...] = ()
     torch: Parity | None = None
+    litert: Parity | None = None
     more: dict[str, Any] = field(default_factory=dict[str, Any])
     problems: tuple[str, ...] = ()
 
     def parity(self) -> dict[str, Any]:
-        """The content of `parity.json`: what was compared, by engine, and for PyTorch."""
-        facts = {one.engine: one.to_dict() for one in self.candidates}
-        return facts | ({} if self.torch is None else {"torch": self.torch.to_dict()}) | self.more
+        """The content of `parity.json`: what was compared, by engine or by format."""
+        facts: dict[str, Any] = {one.engine: one.to_dict() for one in self.candidates}
+        for name, parity in (("torch", self.torch), ("litert", self.litert)):
+            if parity is not None:
+                facts[name] = parity.to_dict()
+        return facts | self.more
 
 
 def convert(
@@ -58,8 +64,9 @@ def convert(
         suppression=settings.check_boxes(opened.card),
     )
     torch = write_torch_file(draft) if "torch" in settings.formats else None
+    litert = write_litert_file(draft) if "litert" in settings.formats else None
     if not settings.engines:
-        return Converted(draft=draft, torch=torch)
+        return Converted(draft=draft, torch=torch, litert=litert)
     draft = draft.as_onnx(fold=settings.fold_filters)
     tried = try_engines(settings.engines, draft, batch_size=settings.batch_size)
     problems = [one.problem for one in tried if one.problem]
@@ -94,7 +101,12 @@ def convert(
         for name in (MODEL_FILE, IMAGES_FILE):
             (folder / name).unlink()
     return Converted(
-        draft=draft, candidates=candidates, torch=torch, more=more, problems=tuple(problems)
+        draft=draft,
+        candidates=candidates,
+        torch=torch,
+        litert=litert,
+        more=more,
+        problems=tuple(problems),
     )
 
 

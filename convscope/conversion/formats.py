@@ -7,24 +7,20 @@ from convscope.conversion.candidates import choose_engines
 from convscope.engines import EngineName
 from convscope.errors import RequestError, nearest
 
-FormatName = Literal["onnx", "openvino", "ncnn", "torch"]
+FormatName = Literal["onnx", "openvino", "ncnn", "torch", "litert"]
 FORMATS: tuple[FormatName, ...] = get_args(FormatName)
 
 ENGINE_OF: dict[FormatName, EngineName] = {"openvino": "openvino", "ncnn": "ncnn"}
-"""The only engine of a format; ONNX is read by several, and torch's by PyTorch alone."""
+"""The only engine of a format; ONNX is read by several, and those of WITHOUT_ENGINE by none."""
+
+WITHOUT_ENGINE: tuple[FormatName, ...] = ("torch", "litert")
+"""Formats for other programs alone: `predict` and `serve` do not open them."""
 
 _REFUSED = {
     "coreml": (
         "Core ML runs on Apple's systems alone: its answers cannot be compared here, and nothing "
         "unchecked is written. Take `format=torch`: on a Mac, coremltools 9 converts its model.pt2 "
         "by `ct.convert(torch.export.load(path).run_decompositions({}))`. It does not read ONNX."
-    ),
-    "litert": (
-        "LiteRT's converter, litert-torch, needs older versions of packages than convscope, so "
-        "that nothing could be compared. Take `format=torch`: in an environment of its own, "
-        "litert-torch 0.10 converts its model.pt2 by `litert_torch.convert(torch.export.load(path)"
-        ".module(), (image,))`. For Android, there are `format=onnx`, by ONNX Runtime, and "
-        "`format=ncnn`, too."
     ),
 }
 _OTHER_NAMES = {

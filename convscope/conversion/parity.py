@@ -23,6 +23,7 @@ from convscope.conversion.box_parity import (
 from convscope.conversion.image_graph import FITTED, PROBABILITIES
 from convscope.conversion.sample_files import Sample
 from convscope.engines import Batch, Engine
+from convscope.errors import WorkError
 from convscope.exported.probabilities import probabilities
 from convscope.forward import main_output
 from convscope.inference import probabilities as torch_probabilities
@@ -294,6 +295,17 @@ def measure_parity(
         num_files=len(reference.samples),
         num_boxes=reference.num_boxes,
     )
+
+
+def compared(title: str, reference: Reference, engine: Engine) -> Parity:
+    """`measure_parity` of the file `title`. Raises WorkError where it does not hold."""
+    parity = measure_parity(reference, engine)
+    if not parity.holds:
+        raise WorkError(
+            f"{title} answers differently than the network: by {parity.logits:.1e} of its largest "
+            f"output (allowed: {parity.tolerance:.0e}). Nothing was written."
+        )
+    return parity
 
 
 def _probabilities_of(net: nn.Module, card: Card, fed: NDArray[np.float32]) -> NDArray[np.float64]:

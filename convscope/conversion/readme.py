@@ -32,7 +32,7 @@ def readme(
     )
     lines = [line for each in formats for line in _files_of(each, card, files, suppression)]
     fastest = f" Fastest here: {engines[0]}." if engines else ""
-    end = "" if engines else " PyTorch alone runs it: `convscope predict` and `serve` do not."
+    end = "" if engines else " `convscope predict` and `serve` do not run it."
     has_images = IMAGES_IR in files
     blocks = [code_of(each, card, precision, has_images=has_images) for each in formats]
     command = ["Command line:\n\n```sh\nconvscope predict . photo.jpg\n```\n"] if engines else []
@@ -99,6 +99,13 @@ def _files_of(
                 f"- `model.pt2` takes the normalized input, {shape}, and returns\n  {outputs} "
                 f"(n, {count}).{meaning} {normalized}\n  {_fitting(card)} PyTorch unpickles parts "
                 "of such a file: open only those that you trust."
+            )
+            return [model]
+        case "litert":
+            one = f"float32 (1, {card.in_channels}, {height}, {width})"
+            model = (
+                f"- `model.tflite` takes one normalized image, {one}, and returns\n  {outputs} "
+                f"(1, {count}).{meaning} {normalized}\n  {_fitting(card)}"
             )
             return [model]
 

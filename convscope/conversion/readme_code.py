@@ -27,6 +27,8 @@ def code_of(
             return _ncnn(card)
         case "torch":
             return _torch(card)
+        case "litert":
+            return _LITERT
 
 
 _ONNX = """Python:
@@ -188,6 +190,20 @@ ncnn::Mat in = ncnn::Mat::from_pixels(pixels, ncnn::Mat::PIXEL_RGB, width, heigh
 in.substract_mean_normalize(means, norms);
 ncnn::Extractor extractor = net.create_extractor();
 extractor.input("in0", in); extractor.extract("out0", out);
+```
+"""
+
+
+_LITERT = f"""Python, LiteRT; convscope reads the image, and does not import PyTorch:
+
+```python
+from ai_edge_litert.interpreter import Interpreter
+{_INPUT}
+interpreter = Interpreter("model.tflite")
+interpreter.allocate_tensors()
+interpreter.set_tensor(interpreter.get_input_details()[0]["index"], images)
+interpreter.invoke()
+print(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
 ```
 """
 

@@ -11,8 +11,14 @@ from convscope.card import Card
 from convscope.conversion.bf16 import check_bf16
 from convscope.conversion.box_graph import SuppressionPlace, parse_suppression
 from convscope.conversion.calibration import CalibrationImages, calibration_images
-from convscope.conversion.formats import FormatName, engines_for, parse_formats
+from convscope.conversion.formats import (
+    WITHOUT_ENGINE,
+    FormatName,
+    engines_for,
+    parse_formats,
+)
 from convscope.conversion.int8 import MAX_DROP, check_int8
+from convscope.conversion.litert_file import litert_command
 from convscope.engines import EngineName, Precision
 from convscope.errors import RequestError
 from convscope.models import OpenedModel
@@ -26,7 +32,7 @@ class ExportSettings:
 
     Attributes:
         formats: what is written, at least one.
-        engines: those that are tried; none for what PyTorch alone runs.
+        engines: those that are tried; none for what other programs alone run.
         precision: of the numbers that engines compute with.
         calibration: a folder of images for lower precision; None: the run's own.
         max_drop: points of accuracy that a lower precision may cost; where classes are not known,
@@ -67,9 +73,14 @@ class ExportSettings:
         usual = "openvino" if chosen == "bf16" else "onnx"
         formats = parse_formats(usual if format is None else format)
         engines = engines_for(formats, engine)
-        if "torch" in formats and (fold_filters or chosen != "float32"):
+        if "litert" in formats:
+            litert_command()
+        unchanged = [name for name in formats if name in WITHOUT_ENGINE]
+        if unchanged and (fold_filters or chosen != "float32"):
             what = "fold_filters" if fold_filters else "precision"
-            raise RequestError(f"`{what}` changes no model.pt2: leave torch out of `format`.")
+            raise RequestError(
+                f"`{what}` changes no file of {unchanged[0]}: leave {unchanged[0]} out of `format`."
+            )
         _check_accuracy(chosen, calibration, max_drop)
         if chosen == "int8":
             engines = check_int8(engines)

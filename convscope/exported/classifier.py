@@ -172,10 +172,10 @@ def check_golden(classifier: Classifier) -> None:
 
 
 def no_engine(path: Path) -> str:
-    """Why nothing is classified by a folder that was exported for PyTorch alone."""
+    """Why nothing is classified by a folder that was exported for other programs alone."""
     return (
-        f"{path} holds what PyTorch alone runs; its README says how. Export the network with "
-        "`format=onnx,torch` to classify images with it."
+        f"{path} holds what other programs run; its README says how. Add onnx to `format` when you "
+        "export the network, to classify images with it."
     )
 
 

@@ -34,7 +34,7 @@ class Manifest(TypedDict):
         name: of the network.
         engine: which ran fastest of those that agreed with PyTorch, where it was exported; missing
             where no engine runs it.
-        engines: all engines that agreed, the fastest first; none for what PyTorch alone runs.
+        engines: all engines that agreed, the fastest first; none for what other programs alone run.
         formats: what was written; missing where that was ONNX.
         precision: of the numbers that the engine computes with.
         batch_size, threads: for which the engines were timed.

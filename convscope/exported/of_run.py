@@ -50,7 +50,7 @@ def export_of_run(run: object) -> tuple[ExportedModel | None, str]:
         )
     engines = model.manifest["engines"]
     if not engines:
-        return None, f"{path / OF_RUN} is not used: PyTorch alone runs it."
+        return None, f"{path / OF_RUN} is not used: other programs alone run it."
     if not any(map(is_installed, engines)):
         return None, (
             f"{path / OF_RUN} is not used: it runs in {' or '.join(engines)}, and none of them is "
