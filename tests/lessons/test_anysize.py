@@ -9,7 +9,8 @@ from convscope.lessons.anysize import compute
 
 START = dict(height=48, width=48, built="32")
 
-SIZES = [(28, 28), (32, 32), (64, 64), (48, 48), (32, 90), (24, 24), (10, 10), (9, 40), (1, 1)]
+SIZES = [(28, 28), (32, 32), (64, 64), (48, 48), (32, 90), (24, 24), (10, 10), (9, 40), (1, 1),
+         (64, 20), (20, 64)]  # fmt: skip
 
 
 def networks(built):

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
@@ -165,6 +166,28 @@ def test_a_solution_ends_in_the_answer(lesson):
         if task.answer.kind != "choice":
             plain = task.answer.text.partition(" ≈")[0]
             assert any(plain in value for _, value, _ in task.worked.rows), task.question
+
+
+def worth(text):
+    """What a formula of numbers comes to, exactly."""
+    signs = str.maketrans({",": "", "−": "-", "·": "*", "×": "*"})
+    code = text.translate(signs).replace("²", "**2")
+    code = re.sub(r"(?<!\*\*)\b\d+(\.\d+)?", r"Fraction('\g<0>')", code)
+    return eval(code, {"Fraction": Fraction})  # noqa: S307 -- a formula of ours
+
+
+def test_the_formulas_of_solutions_come_to_their_values():
+    checked = dict.fromkeys(NAMES, 0)
+    for lesson in NAMES:
+        for number in range(1, 46):
+            for _, text, formula in of(lesson, number, 2).task.worked.rows:
+                value = text.partition(" ≈")[0]
+                is_plain = re.fullmatch(r"[\d,.·×+−()/²\s]+", formula)
+                if is_plain and re.fullmatch(r"−?[\d,.]+(/\d+)?", value):
+                    assert worth(formula) == worth(value), (lesson, number)
+                    checked[lesson] += 1
+    assert sum(checked.values()) > 500
+    assert [name for name, count in checked.items() if count == 0] == ["size"]
 
 
 @pytest.mark.parametrize("lesson", NAMES)
