@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from convscope.attribution.box_target import BoxTarget
 from convscope.attribution.coloring import Pixels, dimmed, overlay
 from convscope.attribution.methods import METHODS
 from convscope.attribution.result import Attribution, ExplainedImage
@@ -45,6 +46,7 @@ class Scale:
     Attributes:
         low, middle, high: the values at the left, the middle and the right of the color bar.
         unit: of these.
+        is_of_number: whether a number is explained that has no other side, such as an edge.
     """
 
     low: str
@@ -52,10 +54,22 @@ class Scale:
     high: str
     unit: str
     is_signed: bool
+    is_of_number: bool = False
+
+    @property
+    def meaning(self) -> str:
+        """What colors mean, in short."""
+        if not self.is_signed:
+            return "no sign"
+        if self.is_of_number:
+            return "red makes it larger, blue smaller"
+        return "red for the target, blue against"
 
     @property
     def text(self) -> str:
         """The scale in words, for those who do not see it."""
+        if self.is_signed and self.is_of_number:
+            return f"{self.unit}; {self.meaning}, up to {self.high} and down to {self.low}"
         if self.is_signed:
             return (
                 f"{self.unit}; red, up to {self.high}, speaks for the target, blue, down to "
@@ -103,7 +117,7 @@ def _photograph(image: ExplainedImage) -> Panel:
 
 
 def _map(image: ExplainedImage, found: Attribution) -> Panel:
-    method = METHODS[found.method]
+    method, is_of_number = METHODS[found.method], isinstance(found.target, BoxTarget)
     placed = image.photo.place(found.map, is_smooth=found.layer is not None)
     pixels = overlay(image.photo.pixels, placed, found.maximum, is_signed=method.is_signed)
     high = _short(found.maximum)
@@ -111,8 +125,9 @@ def _map(image: ExplainedImage, found: Attribution) -> Panel:
         _short(-found.maximum) if method.is_signed else "0",
         "0" if method.is_signed else _short(found.maximum / 2),
         high,
-        method.unit,
+        method.unit.replace("the score", "the number") if is_of_number else method.unit,
         method.is_signed,
+        is_of_number,
     )
     return Panel(found.title, pixels, scale, short_facts(found), found.facts, found.problem)
 

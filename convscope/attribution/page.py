@@ -21,7 +21,8 @@ def page(found: Pictures) -> str:
         '<p class="note">Colors end at the largest absolute value of each map; none is stretched. '
         "Deletion: cells are taken away, the most important first, and the probability should fall "
         "fast (a small area). Insertion: they are shown on the blurred image, and it should rise "
-        "fast (a large area).</p>"
+        "fast (a large area). A number of a box that is no share, such as an edge, should move far "
+        "once the cells are taken away.</p>"
     )
     return html_page(
         title=f"What {found.model} looks at",
@@ -72,11 +73,10 @@ def _figure(panel: Panel) -> str:
 
 def _scale(scale: Scale) -> str:
     bar = data_url(color_bar(300, 12, is_signed=scale.is_signed))
-    meaning = "red for the target, blue against" if scale.is_signed else "no sign"
     return (
         f'<div class="bar"><img alt="" src="{bar}"><div class="ends"><span>{scale.low}</span>'
         f"<span>{scale.middle}</span><span>{scale.high}</span></div>"
-        f'<div class="unit">{escape_html(scale.unit)}; {meaning}</div></div>'
+        f'<div class="unit">{escape_html(scale.unit)}; {scale.meaning}</div></div>'
     )
 
 

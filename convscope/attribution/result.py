@@ -241,12 +241,13 @@ def describe_faithfulness(target: Target | BoxTarget, found: Faithfulness) -> Se
 def describe_movement(target: Target | BoxTarget, found: Movement) -> str:
     """How far a number moves without the cells of a map, beside random ones."""
     unit = target.unit if isinstance(target, BoxTarget) else ""
-    mean, count = float(np.mean(found.random_top)), len(found.random_top)
+    count, random = len(found.random_top), found.random_top
+    mean, low, high = (f"{value:.3g}" for value in (np.mean(random), min(random), max(random)))
     return (
-        f"Deletion: without the top {TOP:.0%} of the map {target} moves by "
-        f"{number(found.at_top)}{unit}, without as many random cells by {number(mean)} on average "
-        f"({number(min(found.random_top))} to {number(max(found.random_top))} in {count} orders); "
-        f"over all steps it moves further than in {found.num_better} of {count} random orders."
+        f"Deletion: without the top {TOP:.0%} of the map {target} moves by {found.at_top:.3g}"
+        f"{unit}, without as many random cells by {mean} on average ({low} to {high} in {count} "
+        f"orders); over all steps it moves further than in {found.num_better} of {count} random "
+        "orders."
     )
 
 

@@ -170,6 +170,8 @@ def evaluate(
         )
     if not is_first():
         return
+    if slices:
+        _ = result.slices  # of boxes there are none: said before anything is printed
     _write_report(result, report)
     for note in result.notes:
         screen.say(in_flags(note))

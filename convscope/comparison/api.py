@@ -144,6 +144,12 @@ def compare(
     opened = [Run.open(path) for path in runs]
     if len({run.path.resolve() for run in opened}) < len(opened):
         raise RequestError("A run is named twice. Name different runs.")
+    for run in opened:
+        if run.read_card().boxes is not None:
+            raise RequestError(
+                f"{run.path} finds objects, and runs are compared by the classes of whole images. "
+                "`evaluate` says the average precision of each with its interval."
+            )
     results = [evaluate(run.path, trust=trust) for run in opened]
     tests = paired_tests(results)
     networks = [result.opened for result in results if result.opened is not None]

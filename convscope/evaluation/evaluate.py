@@ -164,7 +164,7 @@ def evaluate(
             ),
         ]
         check_same_classes(members)
-        groups = _groups(opened, similar)
+        groups = _groups(opened, similar, has_page=html is not None)
         fed = protocol.card(opened.card)
         described = protocol.describe(fed)
         selection = _select(opened, data, request)
@@ -251,9 +251,20 @@ def _select(opened: OpenedModel, data: DataLike | None, request: DataRequest) ->
 
 
 def _groups(
-    opened: OpenedModel, similar: Sequence[str] | Sequence[Sequence[str]] | None
+    opened: OpenedModel,
+    similar: Sequence[str] | Sequence[Sequence[str]] | None,
+    *,
+    has_page: bool,
 ) -> list[list[int]] | None:
-    """The groups of similar classes by their numbers; None where none are stated."""
+    """The groups of similar classes by their numbers; None where none are stated.
+
+    Raises RequestError for groups of a network that classifies, and a page of one that does not.
+    """
+    if has_page and opened.card.boxes is not None:
+        raise RequestError(
+            "`html` is a page of mistakes in classes, and this network finds objects. `report` "
+            "writes one with boxes."
+        )
     if not similar:
         return None
     if opened.card.boxes is None:

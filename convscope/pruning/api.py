@@ -10,7 +10,7 @@ from typing import Any
 import tomli_w
 from torch import nn
 
-from convscope.card import Card
+from convscope.card import Card, refuse_objects
 from convscope.data.source import DataLike
 from convscope.errors import RequestError
 from convscope.pruning.accuracy import accuracy, compare, read_images, validation
@@ -78,6 +78,7 @@ def prune(
     config, target = old.read_config(), Path(out)
     source = str(config["model"])
     net, card, note = load_run(old, Consent(model, trust))
+    refuse_objects(card)
     if net_is_fixed := _fixed(net, card):
         raise RequestError(f"{old.path}: {net_is_fixed}")
     opened = {**config, **({} if data is None else {"data": data})}

@@ -17,7 +17,12 @@ from convscope.predictions.drawing import FOUND, TRUTH, Drawn, draw
 from convscope.reports.chart import figure
 from convscope.reports.content import Report
 from convscope.reports.plots import boxes_by_recall
-from convscope.reports.sections import about_section, filters_section, training_section
+from convscope.reports.sections import (
+    about_section,
+    filters_section,
+    named_values,
+    training_section,
+)
 from convscope.words import escape_html
 from convscope.words.html_page import html_page
 
@@ -29,7 +34,7 @@ def boxes_page(report: Report, metrics: DetectionMetrics) -> str:
     """The page as HTML."""
     parts = {
         "What it is": about_section(report),
-        "Figures": _table([["figure", "value"], *([*row] for row in metrics.headline())]),
+        "Figures": named_values(metrics.headline()),
         "Training": training_section(report),
         "Classes": _table(metrics.class_table()),
         "Precision and mistakes": _details(report.result.box_details),
@@ -40,7 +45,7 @@ def boxes_page(report: Report, metrics: DetectionMetrics) -> str:
         f"<section><h2>{name}</h2>{part}</section>" for name, part in parts.items() if part
     )
     own = files("convscope.reports").joinpath("report.css").read_text("utf-8")
-    said = escape_html(f"{metrics.describe()}: {report.result.data}.")
+    said = escape_html(f"{metrics.describe()}: {report.result.data.rstrip('.')}.")
     header = f'<p class="headline">{said}</p>'
     return html_page(title=report.title, style=style() + own, header=header, main=body)
 

@@ -13,7 +13,7 @@ from convscope.words import escape_html
 WIDTH, HEIGHT = 400, 230
 _SMALLEST = 1e-300  # span of values whose ticks can be told apart
 _GAP = 16  # between charts in one file
-LEFT, RIGHT, TOP, BOTTOM = 46, 72, 14, 34
+LEFT, RIGHT, TOP, BOTTOM = 54, 72, 14, 34
 
 
 STYLE = """

@@ -3,7 +3,7 @@
 import base64
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,14 @@ OF_TASKS = {
 
 
 def about_section(report: Report) -> str:
+    return named_values(report.about)
+
+
+def named_values(values: Iterable[tuple[str, str]]) -> str:
+    """A table of names and texts."""
     rows = "".join(
         f"<tr><th>{escape_html(name)}</th><td>{escape_html(value)}</td></tr>"
-        for name, value in report.about
+        for name, value in values
     )
     return f'<table class="about"><tbody>{rows}</tbody></table>'
 

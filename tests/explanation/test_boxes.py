@@ -14,7 +14,6 @@ from convscope.boxes.suppression import detections
 from convscope.card import Card
 from convscope.errors import RequestError
 from convscope.predictions.objects import objects_of
-from convscope.terms import number as shown
 from convscope.zoo import create_model
 from tests.reference import boxes as slow
 
@@ -82,6 +81,25 @@ def test_a_bar_on_one_side_alone_is_cut_off(size):
     for one in boxes:
         edges = [one.explain(edge).model_value for edge in ("left", "top", "right", "bottom")]
         assert edges == pytest.approx(one.edges)
+
+
+def test_where_most_boxes_are_faint_predict_says_which_least_score_shows_them():
+    net, net.card = anchored()
+    with torch.no_grad():
+        net.boxes.bias[4 :: 5 + 3] -= 5  # of the confidences
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, (32, 32), np.uint8) for _ in range(9)]
+    best = [one.objects[0].score for one in convscope.predict(net, images, min_score=0.01)]
+    faint = sorted(score for score in best if score < 0.5)
+    assert faint[len(faint) // 2] > 0.1
+    assert 4 < len(faint) < 9
+    (said,) = convscope.predict(net, images).notes
+    assert f"In {len(faint)} of 9 images no box has a score of 0.5" in said
+    assert f"have {faint[0]:.2f} to {faint[-1]:.2f}" in said
+    least = float(said.partition("`min_score=")[2].partition("`")[0])
+    shown = convscope.predict(net, images, min_score=least)
+    assert sum(bool(one.objects) for one in shown) > 6
+    assert not shown.notes
 
 
 def test_every_number_adds_up_and_leads_to_the_pixels(found):
@@ -212,7 +230,7 @@ def test_an_edge_moves_most_without_the_pixels_that_moved_it():
         assert moved.num_better == 20
         assert np.mean(moved.random_top) < 0.6 * whole
         (said,) = [line for line in found.facts if line.startswith("Deletion")]
-        assert f"box1.left moves by {shown(moved.at_top)} pixels" in said
+        assert f"box1.left moves by {moved.at_top:.3g} pixels" in said
         assert "further than in 20 of 20 random orders" in said
         assert found.to_dict()["movement"]["better_than_random"] == 20
 

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import signal
 from dataclasses import replace
 
@@ -237,11 +238,23 @@ def test_what_does_not_know_boxes_yet_says_so(tmp_path):
         lambda run, image: convscope.probes(run, "scenes"),
         lambda run, image: convscope.robustness(run),
         lambda run, image: convscope.calibrate(run),
+        lambda run, image: convscope.prune(run, out="nowhere", multiply_adds=0.5),
     ],
 )
 def test_what_is_for_classes_of_whole_images_says_so(trained, ask):
     with pytest.raises(RequestError, match="classify whole images"):
         ask(trained.run, np.zeros((64, 64), np.uint8))
+
+
+def test_what_has_another_place_is_refused_before_any_work(trained, tmp_path):
+    with pytest.raises(RequestError, match="finds objects, and runs are compared by the classes"):
+        convscope.compare(trained.run, copy_of(trained.run, tmp_path))
+    with pytest.raises(RequestError, match="`html` is a page of mistakes in classes"):
+        convscope.evaluate(trained.run, html=tmp_path / "page.html")
+
+
+def copy_of(run, folder):
+    return shutil.copytree(run, folder / "other")
 
 
 class StopAt(Callback):
