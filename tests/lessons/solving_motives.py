@@ -180,7 +180,7 @@ def score_map(task):
 
 def group_weights(task):
     filters, height, width, maps, groups = integers(
-        r"(\d+) filters of (\d+)×(\d+) (?:lie )?on (\d+) maps.* (\d+) groups", task.question
+        r"(\d+) filters of (\d+)×(\d+) on (\d+) maps.* (\d+) groups", task.question
     )
     layer = nn.Conv2d(maps, filters, (height, width), groups=groups, device="meta")
     if "If it is divided" not in task.question:
@@ -209,7 +209,7 @@ def images_wrong(task):
 
 def guessed(task):
     classes = number(r"There are ([\d,]+) classes", task.question)
-    guesses = range(number(r"guesses (\d+) different", task.question, 1))
+    guesses = range(number(r"guessing (\d+) different", task.question, 1))
     return Fraction(sum(name not in guesses for name in range(classes)), classes)
 
 
@@ -274,7 +274,7 @@ SOLVERS: list[tuple[str, Callable]] = [
     ("Every unit of a dense layer reads", dense_edges),
     ("slide over .* How many edges", small_edges),
     ("How many different weights", shared_weights),
-    ("Which fraction of the pixels", pixels_seen),
+    ("fraction of the pixels", pixels_seen),
     ("How much does a pixel of this row", difference),
     ("fraction of its variance", unexplained),
     ("How many pairs are compared", pairs),
@@ -293,10 +293,10 @@ SOLVERS: list[tuple[str, Callable]] = [
     ("size of the map of scores", score_map),
     ("groups: maps and filters|If it is divided into", group_weights),
     ("How many edges does the layer have:", group_edges),
-    (r"What is the top-\d error", top_error),
-    ("For how many images", images_wrong),
-    ("Who guesses", guessed),
+    ("For how many (fewer )?images", images_wrong),
+    ("error of guessing", guessed),
     ("fraction of the errors is gone", reduced),
+    (r"What is the top-\d error\?", top_error),
     ("loss by the score of", output_of),
     ("A weight .*leads from a unit", weight_of_score),
     ("by the unit's value", unit_gradient),

@@ -50,7 +50,7 @@ def score_gradient(rng: SeededRandom, level: int) -> Task:
             [
                 (number(share), "y is forgotten"),
                 (number(share - 1), "y is taken as 1 for a class that is not the right one"),
-                (number(is_right - share), "the sign is turned round: it is p − y, not y − p"),
+                (number(is_right - share), "the sign is reversed: it is p − y, not y − p"),
                 (number(shares[right_class] - 1), "the gradient of the right class is given"),
             ],
         ),
@@ -99,7 +99,7 @@ def dense_weight(rng: SeededRandom, level: int) -> Task:
         ]
     mistakes += [
         (number(shares[asked] * value) if level < 3 else None, "y is forgotten"),
-        (number(-gradient) if level < 3 else None, "the sign is turned round"),
+        (number(-gradient) if level < 3 else None, "the sign is reversed"),
         (number(slope + value) if level < 3 else None, "the factors are added"),
     ]
     return Task(
@@ -158,6 +158,9 @@ def routed(rng: SeededRandom, level: int) -> Task:
         tuple(rng.between(-9, 9) or 5 for _ in range(side // 2)) for _ in range(side // 2)
     )
     row, column = rng.between(0, side - 1), rng.between(0, side - 1)
+    if rng.between(0, 1):  # one that passes the gradient on, if there is one
+        ways = _passing(sums)
+        row, column = rng.pick(ways) if ways else (row, column)
     gradient = slopes[row // 2][column // 2]
     top, left = row // 2 * 2, column // 2 * 2
     window = flat(under(sums, top, left, 2, 2))
@@ -195,6 +198,16 @@ def routed(rng: SeededRandom, level: int) -> Task:
         ),
         grids=(Grid("Sums", sums), Grid("Gradients of the pooled values", slopes)),
     )  # fmt: skip
+
+
+def _passing(sums: Rows) -> list[tuple[int, int]]:
+    """Return the places whose sums are maxima of their windows and above 0."""
+    return [
+        (y, x)
+        for y, line in enumerate(sums)
+        for x, value in enumerate(line)
+        if value > 0 and value == max(flat(under(sums, y // 2 * 2, x // 2 * 2, 2, 2)))
+    ]
 
 
 def filter_weight(rng: SeededRandom, level: int) -> Task:

@@ -151,7 +151,7 @@ def seen(rng: SeededRandom, level: int) -> Task:
     return Task(
         question=(
             f"A unit of a convolution reads a window of {sides(kernel, kernel)} of an image of "
-            f"{_told(layer.input)}. Which fraction of the pixels is that? Give a fraction, or "
+            f"{_told(layer.input)}. What fraction of the pixels is that? Give a fraction, or "
             "three digits of a decimal or percentage."
         ),
         answer=right,

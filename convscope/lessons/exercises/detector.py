@@ -3,7 +3,7 @@
 from convscope.lessons.exercises.answer import choice, integer
 from convscope.lessons.exercises.matrix import dot, flat, products, under
 from convscope.lessons.exercises.seeded_random import Rows, SeededRandom
-from convscope.lessons.exercises.task import Grid, Task, distinct_mistakes, solution
+from convscope.lessons.exercises.task import CommonMistake, Grid, Task, distinct_mistakes, solution
 from convscope.lessons.exercises.words import figure, sides
 
 _PATTERNS: tuple[Rows, ...] = (
@@ -61,8 +61,7 @@ def moved_peak(rng: SeededRandom, level: int) -> Task:
     """Ask where the maximum of the map is after the picture has moved."""
     side = rng.between(12, 20) if level < 2 else rng.between(24, 64 * level)
     row, column = rng.between(4, side - 6), rng.between(4, side - 6)
-    down = rng.between(-3, 3)
-    right_by = rng.between(-3, 3) or 1
+    down, right_by = rng.between(-3, 3) or 2, rng.between(-3, 3) or 1
     stride = 1 if level < 3 else rng.pick((2, 4))
     down, right_by = down * stride, right_by * stride
     if level < 3:
@@ -94,7 +93,7 @@ def moved_peak(rng: SeededRandom, level: int) -> Task:
             where,
             [
                 (integer(before), "the map is assumed to stay"),
-                (integer(before - moved), "the direction is turned round"),
+                (integer(before - moved), "the direction is reversed"),
                 (integer(before + by), "the stride is forgotten"),
                 (integer((column if asks_row else row) + moved), "row and column are swapped"),
                 (integer(before + (right_by if asks_row else down)), "the other shift is taken"),
@@ -145,14 +144,29 @@ def pooled_place(rng: SeededRandom, level: int) -> Task:
         mistakes=distinct_mistakes(
             right,
             [
-                (integer(place // window + 1), "the columns are counted from 1"),
-                (integer(place), "the column of the map is given"),
                 (integer(place % window), "the place within the window is given"),
-                (integer(window - 1), "the maximum is assumed to be in the first column"),
-                (integer(room + 1), "the step out of the window is counted"),
+                *(_room_mistakes(window, room) if asks_room else _place_mistakes(window, place)),
             ],
         ),
     )
+
+
+def _place_mistakes(window: int, place: int) -> list[CommonMistake]:
+    return [
+        (integer(place // window + 1), "the columns are counted from 1"),
+        (integer(place), "the column of the map is given"),
+        (integer(place - window + 1), "the windows are assumed to overlap, with stride 1")
+        if place >= window
+        else (None, ""),
+    ]
+
+
+def _room_mistakes(window: int, room: int) -> list[CommonMistake]:
+    return [
+        (integer(window - 1), "the maximum is assumed to be in the first column of its window"),
+        (integer(room + 1), "the step out of the window is counted"),
+        (integer(window), "the size of the window is given"),
+    ]
 
 
 def response(rng: SeededRandom, level: int) -> Task:

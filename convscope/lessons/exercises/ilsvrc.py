@@ -70,7 +70,7 @@ def images_wrong(rng: SeededRandom, level: int) -> Task:
     if fewer:
         question = (
             f"On {images:,} images one network has a top-5 error of {figure(100 * high)}%, another "
-            f"{figure(100 * low)}%. For how many images fewer does the second one miss the class?"
+            f"{figure(100 * low)}%. For how many fewer images does the second one miss the class?"
         )
         rows = [
             ("fewer", right.text, f"{images:,}·({figure(100 * high)} − {figure(100 * low)})/100")
@@ -104,12 +104,12 @@ def guessed(rng: SeededRandom, level: int) -> Task:
     classes = rng.pick((10, 20, 50) if level < 2 else (25, 40, 80, 100, 200, 250, 500, 1000, 2000))
     allowed = rng.pick((1, 2, 5)) if level < 3 else rng.between(2, 8)
     right = number(1 - Fraction(allowed, classes))
-    different = "" if allowed == 1 else f" {allowed} different classes"
+    guesses = "one class" if allowed == 1 else f"{allowed} different classes"
     return Task(
         question=(
-            f"There are {classes:,} classes, each with equally many images. Who guesses"
-            f"{different or ' one class'} for every image has which top-{allowed} error? Give a "
-            "fraction or an exact decimal."
+            f"There are {classes:,} classes, each with equally many images. What is the "
+            f"top-{allowed} error of guessing {guesses} for every image? Give a fraction or an "
+            "exact decimal."
         ),
         answer=right,
         hint="Of C classes, k guesses hit with probability k/C; the error is 1 − k/C.",
@@ -135,7 +135,7 @@ def reduced(rng: SeededRandom, level: int) -> Task:
     high, low = figure(Fraction(before, scale)), figure(Fraction(after, scale))
     return Task(
         question=(
-            f"From one year to the next the top-5 error falls from {high}% to {low}%. Which "
+            f"From one year to the next the top-5 error falls from {high}% to {low}%. What "
             "fraction of the errors is gone? Give a fraction, or three digits of a decimal or "
             "percentage."
         ),

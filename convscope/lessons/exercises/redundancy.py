@@ -65,7 +65,7 @@ def unexplained(rng: SeededRandom, level: int) -> Task:
     return Task(
         question=(
             f"In a picture, the correlation of a pixel with its neighbor is r = {text}. The pixel "
-            "is predicted from the neighbor by the best straight line. Which fraction of its "
+            "is predicted from the neighbor by the best straight line. What fraction of its "
             "variance is left?"
         ),
         answer=right,
@@ -150,7 +150,7 @@ def bits(rng: SeededRandom, level: int) -> Task:
                 (integer(height * width * small), "the first pixels are counted as differences"),
                 (
                     integer(height * (8 + width * small)),
-                    "a row has one difference less than pixels",
+                    "every pixel of a row is counted with a difference, the first one too",
                 ),
                 (
                     integer(8 + (height * width - 1) * small),

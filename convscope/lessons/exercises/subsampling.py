@@ -67,8 +67,8 @@ def saved_weights(rng: SeededRandom, level: int) -> Task:
     right = integer(before - after)
     return Task(
         question=(
-            f"A dense layer of {units:,} units reads an image of {_told(image)}. How many weights "
-            f"fewer does it have if the image is first subsampled by {factor} in both directions?"
+            f"A dense layer of {units:,} units reads an image of {_told(image)}. How many fewer "
+            f"weights does it have if the image is first subsampled by {factor} in both directions?"
         ),
         answer=right,
         hint="The layer has a weight for each unit and input. Count both images' inputs.",
@@ -104,7 +104,7 @@ def left(rng: SeededRandom, level: int) -> Task:
     formula = f"1/({first}·{first})" if second == 1 else f"1/({first}·{first}·{second}·{second})"
     return Task(
         question=(
-            f"An image of {_told(image)} is subsampled by {first}{then}, in both directions. Which "
+            f"An image of {_told(image)} is subsampled by {first}{then}, in both directions. What "
             "fraction of its values is left? Give a fraction, or three digits of a decimal."
         ),
         answer=right,
@@ -117,7 +117,7 @@ def left(rng: SeededRandom, level: int) -> Task:
                 (number(1 - Fraction(1, kept * kept)), "the fraction that is lost is given"),
                 (number(Fraction(1, (first + second) ** 2)) if second > 1 else None,
                  "the factors are added instead of multiplied"),
-                (number(kept * kept), "the fraction is turned over"),
+                (number(kept * kept), "the fraction is inverted"),
                 (number(Fraction(1, first * first)), "the second step is forgotten"),
             ],
         ),

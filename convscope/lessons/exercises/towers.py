@@ -38,9 +38,10 @@ def sees(rng: SeededRandom, level: int) -> Task:
     right = integer(area * maps)
     return Task(
         question=(
-            f"{layer.filters} filters of {sides(*layer.kernel)} lie on {layer.channels} maps, in "
-            f"{layer.groups} groups: maps and filters are divided equally, and a filter reads only "
-            "the maps of its group. How many weights does one filter have, without its bias?"
+            f"A layer has {layer.filters} filters of {sides(*layer.kernel)} on {layer.channels} "
+            f"maps, in {layer.groups} groups: maps and filters are divided equally, and a filter "
+            "reads only the maps of its group. How many weights does one filter have, without its "
+            "bias?"
         ),
         answer=right,
         hint="With G groups a filter reads C/G of C maps and has F·F·C/G weights.",
@@ -73,7 +74,7 @@ def saved(rng: SeededRandom, level: int) -> Task:
         question=(
             f"A layer has {layer.filters} filters of {sides(*layer.kernel)} on {layer.channels} "
             f"maps. If it is divided into {layer.groups} groups, each with its share of the maps "
-            "and filters, how many weights fewer does it have?"
+            "and filters, how many fewer weights does it have?"
         ),
         answer=right,
         hint="Without groups there are F·F·C·K weights, with G groups F·F·(C/G)·K.",
