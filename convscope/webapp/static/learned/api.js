@@ -1,4 +1,4 @@
-/** What is asked of the server about what a network learned. */
+/** What is asked of the server about what a network learned; what was not computed yet is null. */
 
 /** @import { Computed } from "../types.js" */
 /** @import { Results } from "../results/types.js" */
@@ -22,37 +22,31 @@ const at = (net, path, query = {}) => {
 /** @template T @param {string} path @returns {Promise<T>} */
 const get = async (path) => (await ask(path)).json();
 
-/**
- * What is known, or null where it was not computed yet.
- * @template T @param {Promise<T>} asked @returns {Promise<T | null>}
- */
-export const known = (asked) => asked;
-
 /** @param {string} net @param {string} [data] @returns {Promise<Status>} */
 export const status = (net, data = "") => get(at(net, "", { data }));
 
-/** @param {string} net @param {string} row @param {string} data @returns {Promise<LayerFilters>} */
+/** @param {string} net @param {string} row @param {string} data @returns {Promise<LayerFilters | null>} */
 export const layer = (net, row, data) => get(at(net, `/patches/${code(row)}`, { data }));
 
-/** @param {string} net @param {string} row @param {number} index @param {string} data @returns {Promise<FilterOfLayer>} */
+/** @param {string} net @param {string} row @param {number} index @param {string} data @returns {Promise<FilterOfLayer | null>} */
 export const filter = (net, row, index, data) => get(at(net, `/patches/${code(row)}/${index}`, { data }));
 
-/** @param {string} net @param {string} data @returns {Promise<Levels>} */
+/** @param {string} net @param {string} data @returns {Promise<Levels | null>} */
 export const levels = (net, data) => get(at(net, "/levels", { data }));
 
-/** @param {string} net @param {string} data @returns {Promise<Redundancy>} */
+/** @param {string} net @param {string} data @returns {Promise<Redundancy | null>} */
 export const redundancy = (net, data) => get(at(net, "/redundancy", { data }));
 
-/** Every two maps of a layer. @param {string} net @param {string} layer @param {string} data @returns {Promise<Similarity>} */
+/** Every two maps of a layer. @param {string} net @param {string} layer @param {string} data @returns {Promise<Similarity | null>} */
 export const similarity = (net, layer, data) => get(at(net, `/similarity/${code(layer)}`, { data }));
 
-/** What can be read from each level. @param {string} net @param {string} data @returns {Promise<Probes>} */
+/** What can be read from each level. @param {string} net @param {string} data @returns {Promise<Probes | null>} */
 export const probes = (net, data) => get(at(net, "/probes", { data }));
 
-/** @param {string} net @param {string} row @param {string} method @param {string} data @returns {Promise<ImageMap>} */
+/** @param {string} net @param {string} row @param {string} method @param {string} data @returns {Promise<ImageMap | null>} */
 export const imageMap = (net, row, method, data) => get(at(net, `/map/${code(row)}`, { method, data }));
 
-/** How good the network is. @param {string} net @param {string} data @returns {Promise<Results>} */
+/** How good the network is. @param {string} net @param {string} data @returns {Promise<Results | null>} */
 export const results = (net, data) => get(at(net, "/results", { data }));
 
 /** A small copy of an image. @param {string} net @param {string} key @param {string} data */

@@ -17,7 +17,7 @@ const PATCHES = 6;
 /** @param {Scene} scene @returns {Promise<(Node | null)[]>} */
 export async function show(scene) {
   const { net, state, status, late, redo } = scene;
-  const found = await api.known(api.levels(net.id, status.data));
+  const found = await api.levels(net.id, status.data);
   if (!found)
     return [
       studyCard(
@@ -169,8 +169,8 @@ function partButton({ net, data, place }, lower, part) {
       target.scrollIntoView({ block: "center" });
       return target.focus({ preventScroll: true });
     }
-    const { patches } = await api.filter(net, lower.row, part.filter, data);
-    if (patches.length) await openPatch(pressed, { net, data, row: lower.row }, patches[0]);
+    const [patch] = (await api.filter(net, lower.row, part.filter, data))?.patches ?? [];
+    if (patch) await openPatch(pressed, { net, data, row: lower.row }, patch);
   };
   const where = shown ? "Go to it." : "Open it at its strongest unit.";
   return el(

@@ -31,7 +31,7 @@ export async function show(scene) {
   const row = rows.find(({ name }) => name === state.row) ?? lastHidden(rows);
   if (!row) return [el("p", { class: "note" }, `${net.title} has no layer with maps or units.`)];
   const chosen = { ...state, row: row.name };
-  const found = await api.known(api.imageMap(net.id, row.name, state.method, state.data));
+  const found = await api.imageMap(net.id, row.name, state.method, state.data);
   const controls = choices(rows, chosen);
   if (!found)
     return [

@@ -61,7 +61,7 @@ function section(key, fill) {
 async function showUnit(body, net, row, { map, col }, redo, late) {
   const isColumn = row.axes.length === 2;
   const index = isColumn ? col : map;
-  const found = await api.known(api.filter(net.id, row.name, index, ""));
+  const found = await api.filter(net.id, row.name, index, "");
   if (late()) return;
   const name = nameOf(net, row, index);
   const title = el("h3", {}, `What excites ${name} most`);
@@ -126,12 +126,13 @@ const startCard = (net, row, status, redo, late) =>
  * @param {HTMLElement} body @param {Network} net @param {Row} row @param {() => void} redo @param {() => boolean} late
  */
 async function showLayer(body, net, row, redo, late) {
-  const found = await api.known(api.layer(net.id, row.name, ""));
+  const found = await api.layer(net.id, row.name, "");
   if (late()) return;
   const title = el("h3", {}, "What its filters respond to");
   if (!found) return missing(body, title, net, row, redo, late);
   const chosen = telling(found);
-  const filters = await Promise.all(chosen.map((index) => api.filter(net.id, row.name, index, "")));
+  const asked = await Promise.all(chosen.map((index) => api.filter(net.id, row.name, index, "")));
+  const filters = asked.filter((one) => one !== null);
   if (late()) return;
   const all = found.filters.length;
   const isRanked = filters.every((one) => one.selectivity !== null);

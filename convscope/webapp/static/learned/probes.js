@@ -17,7 +17,7 @@ const percent = (share) => `${fixed(100 * share, 1)}%`;
 
 /** @param {Scene} scene @returns {Promise<Node>} */
 export async function probesCard({ net, state, status, late, redo }) {
-  const found = await api.known(api.probes(net.id, state.data));
+  const found = await api.probes(net.id, state.data);
   return el(
     "section",
     { class: "level", "aria-label": TITLE },

@@ -20,7 +20,7 @@ const PATCHES = 5;
 /** @param {Scene} scene @returns {Promise<(Node | null)[]>} */
 export async function show(scene) {
   const { net, state, status, late, redo } = scene;
-  const found = await api.known(api.redundancy(net.id, state.data));
+  const found = await api.redundancy(net.id, state.data);
   if (!found)
     return [
       studyCard(
@@ -111,7 +111,7 @@ function everyTwo(scene, layer) {
   const { net, state } = scene;
   return similarityPicture(
     layer,
-    () => api.known(api.similarity(net.id, layer.layer, state.data)),
+    () => api.similarity(net.id, layer.layer, state.data),
     (map, pressed) => openMap(scene, layer, map, pressed),
   );
 }
@@ -124,7 +124,7 @@ async function groupCard(scene, layer, group, place) {
   const { net, state } = scene;
   const shown = group.slice(0, MAPS);
   const filters = await Promise.all(
-    shown.map((map) => (layer.row ? api.known(api.filter(net.id, layer.row, map, state.data)) : null)),
+    shown.map((map) => (layer.row ? api.filter(net.id, layer.row, map, state.data) : null)),
   );
   const more = group.length - shown.length;
   return el(
@@ -166,7 +166,7 @@ async function groupCard(scene, layer, group, place) {
  * @param {Scene} scene @param {LayerRedundancy} layer @param {number} map @param {EventTarget} pressed
  */
 async function openMap({ net, state }, { row }, map, pressed) {
-  const found = await api.known(api.filter(net.id, row, map, state.data));
+  const found = await api.filter(net.id, row, map, state.data);
   if (found?.patches.length) return openPatch(pressed, { net: net.id, data: state.data, row }, found.patches[0]);
   if (net.images.length) travel(unitAddress(net.id, net.images[0].id, row, [map, 0, 0]));
   else go({ net: net.id, layer: row });

@@ -20,10 +20,10 @@ export async function twinsOf(net, row) {
   }
 }
 
-/** @param {Redundancy} all @param {string} row */
+/** @param {Redundancy | null} all @param {string} row */
 export function found(all, row) {
-  const layer = all.layers.find((one) => one.row === row);
-  if (!layer) return null;
+  const layer = all?.layers.find((one) => one.row === row);
+  if (!all || !layer) return null;
   return { groups: layer.groups, note: "", over: overText(all, layer) };
 }
 

@@ -38,7 +38,7 @@ export async function show(stage, late) {
   const status = await api.status(net.id, state.data);
   if (late()) return;
   entitle(`Results of ${net.title} · convscope`);
-  const found = status.images.reason ? null : await api.known(api.results(net.id, state.data));
+  const found = status.images.reason ? null : await api.results(net.id, state.data);
   if (late()) return;
   replaceChildren(stage, ...head(net, state, status), ...body({ net, state, found, late }, status));
 }
