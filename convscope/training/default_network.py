@@ -241,8 +241,12 @@ def _torch_seconds(size: tuple[int, int], count: int, config: TrainConfig) -> fl
     else:
         images = config.epochs * count
     work = (_RESNET20 if _network(size) == "resnet20_cifar" else _RESNET18) * size[0] * size[1]
-    cores = config.threads or torch.get_num_threads()
-    return max(1, images) * work / (_SPEED * cores)
+    return torch_seconds(max(1, images) * work, config.threads)
+
+
+def torch_seconds(multiply_adds: float, threads: int | None = None) -> float:
+    """About how long PyTorch trains on a CPU, by the multiply-adds of all its forward passes."""
+    return multiply_adds / (_SPEED * (threads or torch.get_num_threads()))
 
 
 def _is_compiled(size: tuple[int, int], config: TrainConfig) -> bool:

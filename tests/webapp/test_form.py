@@ -8,11 +8,13 @@ import typing
 from dataclasses import fields
 
 import pytest
+import torch
 from PIL import Image
 
 from convscope.data.source import NAMES
 from convscope.errors import RequestError
 from convscope.recipes import list_recipes
+from convscope.runs.folder import Run
 from convscope.training.config import TrainConfig
 from convscope.webapp.jobs import form as choices
 from convscope.zoo import ZOO
@@ -186,3 +188,15 @@ def test_the_form_is_previewed_as_a_picture_of_augmented_images(tmp_path):
         refused = page.post("/api/training/augmented", json=wrong)
         assert refused.status_code == 422
         assert sentence in refused.json()["message"]
+
+
+def test_a_first_training_says_about_how_long_it_takes(tmp_path, digits_run):
+    page = TestClient(lab(TrainingJobs(tmp_path)))
+    told = page.get("/api/training/estimate?model=lenet5").json()
+    images = Run.open(digits_run).read_config()["dataset"]["train"]
+    passes = TrainConfig().epochs * images * 416_520  # multiply-adds of LeNet-5
+    assert told["seconds"] == pytest.approx(3 + passes / (6e9 * torch.get_num_threads()))
+    assert told["words"] == f"about {told['seconds']:.2g} seconds"
+    larger = page.get("/api/training/estimate?model=resnet18").json()
+    assert larger["words"].endswith(("minutes", "hours"))
+    assert page.get("/api/training/estimate?model=none").json()["seconds"] is None

@@ -12,10 +12,12 @@ from convscope.errors import RequestError
 from convscope.runs import index
 from convscope.runs.live_files import Command, Snapshot
 from convscope.runs.tensor_file import TensorFile
+from convscope.training.callbacks.time_estimate import in_words
 from convscope.webapp.api.responses import Binary, Events, JSONResponse, Name, Png, binary
 from convscope.webapp.inspect.open_run import RunOpener
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs import table_editor
+from convscope.webapp.jobs.estimate import DATA, estimated_seconds
 from convscope.webapp.jobs.events import Listener, Listeners, TooManyListeners
 from convscope.webapp.jobs.form import FITTING, left_out, networks, setting_groups, sources
 from convscope.webapp.jobs.jobs import TrainingJobs
@@ -95,6 +97,13 @@ def _add_list(app: FastAPI, jobs: TrainingJobs) -> None:
             "left_out": left_out(),
             "tables": table_editor.starts(),
         }
+
+    @app.get("/api/training/estimate")
+    def estimate(model: Name) -> dict[str, Any]:
+        """About how long a network trains on the digits; seconds are null where it is unknown."""
+        seconds = estimated_seconds(model, jobs.sources)
+        words = "" if seconds is None else f"about {in_words(seconds)}"
+        return {"data": DATA, "seconds": seconds, "words": words}
 
     @app.post("/api/training/table", response_model=None)
     def table(body: NetworkTable) -> dict[str, Any] | JSONResponse:

@@ -3,9 +3,10 @@
 /** @import { Folds, RunSummary } from "../types.js" */
 
 import { ask } from "../api.js";
-import { el } from "../element.js";
+import { el, write } from "../element.js";
 import { count } from "../numbers.js";
 import { travel } from "../state.js";
+import { estimate } from "../train_link.js";
 import { form } from "./form.js";
 import { inWords, isLive, metricName, metricValue, when } from "./words.js";
 
@@ -123,8 +124,13 @@ function foldsCard({ name, title, finished, count: all, runs: parts, summary }, 
 
 /** @param {RunSummary[]} list @param {number} total @param {() => void} more */
 function table(list, total, more) {
-  if (!list.length)
-    return [el("p", { class: "lead" }, "No run yet. Start training above: LeNet-5 on the digits takes seconds.")];
+  if (!list.length) {
+    const lead = el("p", { class: "lead" }, "No run yet. Start training above: LeNet-5 on the digits takes seconds.");
+    estimate("lenet5").then(
+      (words) => words && write(lead, `No run yet. Start training above: LeNet-5 on the digits takes ${words}.`),
+    );
+    return [lead];
+  }
   /** @param {RunSummary} run */
   const line = (run) =>
     el(
