@@ -2,6 +2,7 @@
 
 /** @import { FieldEvent, LabImage, Network, State } from "./types.js" */
 
+import { askAhead } from "./ahead.js";
 import { faces, labImage, network, networks, imageAddress } from "./api.js";
 import { el, entitle, part } from "./element.js";
 import { replaceChildren } from "./focus.js";
@@ -49,6 +50,7 @@ export async function show(stage, late) {
     if (!state.image) return replaceChildren(stage, empty(net));
     const image = await labImage(net.id, state.image);
     if (late()) return;
+    askAhead(net, image, state);
     frame(net, image, state);
     const drawn = await screenOf(net, image, state);
     if (!late()) settle(stage, net, state, drawn);

@@ -16,11 +16,11 @@ import { minimap, viewport } from "./view.js";
 const FOLDED = 40; // rows: more are read as the paper's table is, by blocks
 const SMALL = 12; // rows: fewer have room between them
 
-/** @type {{key: string, drawn: Drawing | null}} */
-let kept = { key: "", drawn: null };
+/** @type {{key: string, drawn: Drawing | null, layer: string}} */
+let kept = { key: "", drawn: null, layer: "" };
 
 /**
- * The network as small volumes, the open one outlined; drawn again when that changes.
+ * The network as small volumes, the open one outlined.
  * @param {HTMLElement} place
  * @param {Network} net
  * @param {State} state
@@ -29,12 +29,18 @@ export function strip(place, net, state) {
   const key = JSON.stringify([
     net.id,
     state.image,
-    state.layer,
     state.open,
     document.documentElement.dataset.theme,
     innerWidth > 760,
   ]);
-  if (kept.key === key && kept.drawn) return kept.drawn;
+  if (kept.key === key && kept.drawn && place.contains(kept.drawn.root)) {
+    if (kept.layer !== state.layer) {
+      kept.drawn.mark(state.layer);
+      toCurrent(place);
+    }
+    kept.layer = state.layer;
+    return kept.drawn;
+  }
   const collapse = net.rows.length > FOLDED;
   const drawn = drawing(net, state, {
     tall: 44,
@@ -45,13 +51,17 @@ export function strip(place, net, state) {
     room: innerWidth - 60,
   });
   place.replaceChildren(drawn.root);
-  kept = { key, drawn };
-  const open = drawn.root.querySelector(".current");
-  if (open) {
-    const [a, b] = [open.getBoundingClientRect(), place.getBoundingClientRect()];
-    place.scrollLeft += a.left + a.width / 2 - b.left - b.width / 2;
-  }
+  kept = { key, drawn, layer: state.layer };
+  toCurrent(place);
   return drawn;
+}
+
+/** Bring the open volume to the middle. @param {HTMLElement} place */
+function toCurrent(place) {
+  const open = place.querySelector(".current");
+  if (!open) return;
+  const [a, b] = [open.getBoundingClientRect(), place.getBoundingClientRect()];
+  place.scrollLeft += a.left + a.width / 2 - b.left - b.width / 2;
 }
 
 /**

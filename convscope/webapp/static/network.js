@@ -15,7 +15,7 @@ const WORDS = 92; // points under the boxes for names, brackets and the scale
 /**
  * @typedef {{root: SVGSVGElement, plan: Layout, width: number, height: number, words: number,
  *   relabel: (zoom: number) => void, lift: (bottom: number, zoom: number) => void,
- *   paint: (faces: Map<string, Face>, image: string) => void}} Drawing
+ *   paint: (faces: Map<string, Face>, image: string) => void, mark: (layer: string) => void}} Drawing
  */
 
 /**
@@ -56,7 +56,8 @@ export function drawing(net, state, wish) {
   const paint = (faces, image) => {
     for (const [i, box] of plan.boxes.entries()) {
       const href = front(faces, image, box.row);
-      if (href) groups[i].querySelector(".face")?.setAttribute("href", href);
+      const face = groups[i].querySelector(".face");
+      if (href && face?.getAttribute("href") !== href) face?.setAttribute("href", href);
       const strange = box.members.reduce((sum, { name }) => sum + (faces.get(name)?.strange ?? 0), 0);
       if (strange) cross(groups[i], box, strange);
     }
@@ -64,7 +65,18 @@ export function drawing(net, state, wish) {
   /** The words stay in sight, however far the boxes reach below. @param {number} bottom @param {number} zoom */
   const lift = (bottom, zoom) =>
     words.setAttribute("transform", `translate(0 ${Math.min(0, bottom - plan.height - 4 - WORDS / zoom)})`);
-  return { root, plan, width, height, words: wish.labels ? WORDS : 0, relabel, lift, paint };
+  /** Another layer is open. @param {string} layer */
+  const mark = (layer) => {
+    for (const [i, { members }] of plan.boxes.entries()) {
+      const current = members.some(({ name }) => name === layer);
+      groups[i].classList.toggle("current", current);
+      if (current) groups[i].setAttribute("aria-current", "true");
+      else groups[i].removeAttribute("aria-current");
+      groups[i].setAttribute("tabindex", "-1");
+    }
+    (groups.find((g) => g.classList.contains("current")) ?? groups[0])?.setAttribute("tabindex", "0");
+  };
+  return { root, plan, width, height, words: wish.labels ? WORDS : 0, relabel, lift, paint, mark };
 }
 
 /** Skips go over the top; the rest goes straight through. @param {Wire} wire */

@@ -2,7 +2,8 @@
 
 /** @import { LabImage, Network, Position, Prediction, State } from "./types.js" */
 
-import { imageAddress, unit } from "./api.js";
+import { unitAt } from "./ahead.js";
+import { imageAddress } from "./api.js";
 import { el, svg, write } from "./element.js";
 import { another, isLive } from "./live.js";
 import { fixed, percent, sides } from "./numbers.js";
@@ -180,9 +181,10 @@ function className(net, { class: name, unit: map, probability }) {
  * @param {Network} net @param {string} image @param {Position} place
  * @returns {Promise<Field | null>}
  */
-export async function receptiveField(net, image, { layer, map, row, col }) {
+export async function receptiveField(net, image, place) {
+  const { layer, row, col } = place;
   if (layer === "image") return { x: col, y: row, w: 1, h: 1, whole: [1, 1], exact: true };
-  const { receptive_field: field } = await unit(net.id, image, layer, [map, row, col]);
+  const { receptive_field: field } = await unitAt(net, image, place);
   const [ys, xs] = field?.clipped.slice(-2) ?? [];
   if (!field || !ys || !xs) return null;
   return {

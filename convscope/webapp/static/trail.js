@@ -2,7 +2,8 @@
 
 /** @import { Network, Position, State, WhyAsked } from "./types.js" */
 
-import { pixel, unit } from "./api.js";
+import { unitAt } from "./ahead.js";
+import { pixel } from "./api.js";
 import { el, write } from "./element.js";
 import { spotName } from "./spots.js";
 import { fixed, whole } from "./numbers.js";
@@ -96,7 +97,8 @@ export function placeName(net, { layer, map, row, col }) {
  * The number beside the name, as soon as it is known.
  * @param {Network} net @param {State} state @param {Position} place
  */
-function value(net, state, { layer, map, row, col }) {
+function value(net, state, place) {
+  const { layer, map, row, col } = place;
   const shown = el("span", { class: "value" });
   /** @param {string} text @param {string} full */
   const put = (text, full) => {
@@ -109,7 +111,7 @@ function value(net, state, { layer, map, row, col }) {
       ? pixel(net.id, state.image, row, col).then(({ channels }) =>
           put(String(channels[map]?.byte ?? ""), `${channels[map]?.byte} of 255`),
         )
-      : unit(net.id, state.image, layer, [map, row, col]).then((u) => put(fixed(u.value, 3), whole(u.value)));
+      : unitAt(net, state.image, place).then((u) => put(fixed(u.value, 3), whole(u.value)));
   asked.catch(() => put("", "")); // the stage says what is wrong
   return shown;
 }

@@ -4,6 +4,7 @@
 /** @import { Scene } from "./ledger.js" */
 /** @import { Planes } from "./planes.js" */
 
+import { WHOLE, isInside, limitOf } from "./ahead.js";
 import { unit as explain } from "./api.js";
 import { barcode } from "./barcode.js";
 import { el, messageOf } from "./element.js";
@@ -20,9 +21,7 @@ import { LABELS, compared, heading, weighted } from "./unit_text.js";
 
 export { stop };
 
-const FIRST = { one: 9, many: 4 }; // channels that are written out before the fold
 const MORE = 8;
-const WHOLE = 1_000_000; // values of an operand's volume up to which all of it is fetched
 let kept = { of: "", opened: -1, more: 0 }; // what the person has opened of a layer, while the unit moves
 
 /**
@@ -75,12 +74,7 @@ const afterPaint = (act) => requestAnimationFrame(() => setTimeout(act));
 /** @param {Row} row @param {Position} place */
 function outside(row, { map, row: y, col }) {
   const [maps, high, wide] = row.shape;
-  const inside = [
-    [map, maps],
-    [y, high],
-    [col, wide],
-  ].every(([index, most]) => Number.isInteger(index) && index >= 0 && index < most);
-  return inside
+  return isInside(row, { layer: row.name, map, row: y, col })
     ? ""
     : `${row.name} has ${count(maps)} maps of ${high}×${wide}, so there is no unit [${map},${y},${col}]. Indices ` +
         "start at 0.";
@@ -116,16 +110,6 @@ async function sceneOf(net, image, row, place) {
     opened: kept.opened,
     limit,
   };
-}
-
-/**
- * All channels where they are few; else so many of the largest that a screen holds them.
- * @param {Network} net @param {Row} row
- */
-function limitOf(net, row) {
-  const most = row.kernel?.every((n) => n === 1) ? FIRST.one : FIRST.many;
-  const channels = net.byName.get(row.inputs[0])?.shape[0] ?? most;
-  return channels <= most + 2 ? channels : most;
 }
 
 const PLAIN = new Set([
