@@ -78,14 +78,14 @@ class Live:
             remove_leftovers(self.folder)
 
     def write_now(self, status: dict[str, Any]) -> None:
-        self._write("now.json", to_json({**status, "updated_at": time.time()}).encode())
+        self.write("now.json", to_json({**status, "updated_at": time.time()}).encode())
 
     def read_now(self) -> dict[str, Any] | None:
         """Where the training is, see `Status`; None if it never wrote its status."""
         return self._read_json("now.json", Status)
 
     def write_step_history(self, series: StepHistory) -> None:
-        self._write("steps.npy", series.to_bytes())
+        self.write("steps.npy", series.to_bytes())
 
     def read_step_history(self) -> StepHistory | None:
         data = self._read("steps.npy")
@@ -95,7 +95,7 @@ class Live:
             return None
 
     def write_snapshot(self, name: Snapshot, stored: TensorFile) -> None:
-        self._write(f"{name}.safetensors", pack_tensors(stored.tensors, stored.metadata))
+        self.write(f"{name}.safetensors", pack_tensors(stored.tensors, stored.metadata))
 
     def read_snapshot(self, name: Snapshot) -> TensorFile | None:
         path = self.folder / f"{name}.safetensors"
@@ -147,8 +147,8 @@ class Live:
             return checked(parse_json((data or b"").decode(), where=name), form, where=name)
         return None
 
-    def _write(self, name: str, data: bytes) -> None:
-        """Write, or do nothing where the disk is full or read-only."""
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, or do nothing where the disk is full or read-only."""
         with contextlib.suppress(OSError):
             self._replace(name, data)
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 from pathlib import Path
 from typing import TypedDict
 
@@ -34,7 +33,8 @@ class EpochWeights:
     """
 
     def __init__(self, path: Path) -> None:
-        self.folder = Live(path).folder
+        self._live = Live(path)
+        self.folder = self._live.folder
 
     def steps(self) -> list[int]:
         """The steps of which there are weights, ascending."""
@@ -51,10 +51,7 @@ class EpochWeights:
 
     def add(self, step: int, stored: TensorFile, *, most: int = EPOCHS) -> None:
         """Keep weights; of more than `most` those of the least informative step give way."""
-        with contextlib.suppress(OSError):
-            draft = self.folder / f".{_NAME}{os.getpid()}.tmp"
-            draft.write_bytes(pack_tensors(stored.tensors, stored.metadata))
-            draft.replace(self._file(step))
+        self._live.write(self._file(step).name, pack_tensors(stored.tensors, stored.metadata))
         steps = self.steps()
         if len(steps) > most:
             self._remove(steps[least_informative([math.log1p(step) for step in steps])])

@@ -140,6 +140,7 @@ NETWORKS = [
     "timm:resnet18", "timm:efficientnet_lite0", "timm:mobilenetv3_small_100", "timm:convnext_atto",
     "timm:regnety_002", "torchvision:shufflenet_v2_x1_0",
 ]  # fmt: skip
+NOT_IN_NCNN = {"timm:convnext_atto"}  # as those of the zoo, see test_zoo
 
 
 @pytest.mark.slow
@@ -153,12 +154,13 @@ def test_networks_of_timm_and_torchvision(name, tmp_path):
             net(torch.randn(8, 3, 224, 224))  # statistics for batch norm
     exported = convscope.export(net, tmp_path / "out", input_size=224, threads=1)
     assert {one.engine for one in exported.candidates} >= {"onnxruntime"}
-    assert not exported.notes or "refuses" not in " ".join(exported.notes)
+    refused = [note for note in exported.notes if "refuses" in note]
+    assert all(name in NOT_IN_NCNN and "ncnn refuses" in note for note in refused)
     images = torch.randn(2, 3, 224, 224)
     with torch.inference_mode():
         expected = net.eval()(images).numpy()
     folder = ExportedModel.open(tmp_path / "out")
     for candidate in exported.candidates:
         run = open_engine(candidate.engine, folder.file(candidate.engine), threads=1)
-        scale = np.abs(expected).max()
-        assert run(images.numpy()) == pytest.approx(expected, abs=1e-4 * scale), candidate.engine
+        most = 1e-4 * float(np.abs(expected).max())
+        assert run(images.numpy()) == pytest.approx(expected, abs=most), candidate.engine
