@@ -163,7 +163,9 @@ function pooling({ pooled, changed, made }, state, set) {
           ? "Move the face to see what changes."
           : `The shift changes ${several(changed, "unit")} of ${count(made * made)} in the map, and ${count(pooled.changed)} ` +
               `of ${count(pooled.units)} after pooling. ` +
-              (whole && !pooled.changed ? "One number, and it stays: there is an eye. " : "") +
+              (whole && !pooled.changed
+                ? `One number, and it stays${state.turn === "90" ? "" : ": there is an eye"}. `
+                : "") +
               (pooled.changed && !whole
                 ? "A peak that stays in its window leaves its unit as it is; one that crosses a border moves to the next."
                 : ""),
