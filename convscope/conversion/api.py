@@ -164,8 +164,8 @@ def export(
         consent=Consent(model, trust),
     )
     settings.check_boxes(opened.card)
-    if has_page and opened.card.boxes is not None:
-        raise RequestError("The page of `web` shows classes, and this network finds objects.")
+    if has_page and settings.suppression == "outside":
+        raise RequestError("The page of `web` draws what suppression keeps: leave it inside.")
     opened = publication.prepared(opened) if publication else opened
     path = publication.folder if publication else _folder_for(opened, output, settings)
     images = settings.images(opened)

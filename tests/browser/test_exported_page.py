@@ -19,6 +19,7 @@ from convscope.card import Card
 from convscope.conversion.web_page import write_page
 from convscope.conversion.web_runtime import BINARY, SCRIPT
 from tests.browser.static_server import served
+from tests.explanation.test_boxes import anchored
 
 STYLES = Path(convscope.__file__).parent / "webapp" / "static" / "style" / "tokens.css"
 
@@ -254,6 +255,53 @@ def test_a_network_that_is_not_sure_says_so_and_names_its_set(visit: Visit, tmp_
         assert "Prediction set: green, red." in visit.page.inner_text("#details")
 
 
+OBJECTS = """
+  const boxes = { data: Float32Array.from([1, 2, 9, 12, 4, 0, 10, 6, 3, 3, 3, 8]) };
+  const labels = { data: BigInt64Array.from([2n, 0n, 1n]) };
+  return { boxes, scores: { data: Float32Array.from([0.9, 0.4, 0.3]) }, labels };
+"""
+"""Two boxes, and one that has no width: it lies in the bars around the image."""
+
+
+def test_objects_are_drawn_and_listed_from_a_least_score_on(visit: Visit, tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    script = folder / SCRIPT
+    script.write_text(re.sub(r"  return \{ prob.*\n", OBJECTS, script.read_text()))
+    with served(folder) as address:
+        visit.open(address)
+        assert not visit.page.is_visible("#least")
+        visit.choose(Image.new("RGB", (20, 16), (50, 155, 50)))
+        assert visit.page.inner_text("#status") == "1 object."
+        assert visit.probabilities() == pytest.approx({"<b>blue</b>": 0.9})
+        assert drawn(visit) == [[1, 2, 9, 12]]
+        visit.page.fill("#from", "0.35")
+        assert visit.page.inner_text("#status") == "2 objects."
+        assert visit.probabilities() == pytest.approx({"<b>blue</b>": 0.9, "red": 0.4})
+        assert drawn(visit) == [[4, 0, 10, 6], [1, 2, 9, 12]]  # the best one on top
+        assert visit.page.locator("#boxes text").all_text_contents() == [
+            "red 0.40",
+            "<b>blue</b> 0.90",
+        ]
+        visit.page.fill("#from", "0.95")
+        said = "No objects. The best box has a score of 0.90."
+        assert visit.page.inner_text("#status") == said
+        assert drawn(visit) == []
+        visit.page.fill("#from", "0.35")
+        visit.choose(b"no image")
+        assert drawn(visit) == []
+
+
+def drawn(visit: Visit) -> list[list[float]]:
+    """The edges of the boxes over the image, which lies as it does, whatever its size."""
+    return visit.page.eval_on_selector_all(
+        "#boxes rect:not(.halo)",
+        """(all) => all.map((one) => {
+          const { x, y, width, height } = one.getBBox();
+          return [x, y, x + width, y + height];
+        })""",
+    )
+
+
 def test_many_classes_are_listed_when_asked_for(visit: Visit, tmp_path: Path) -> None:
     runtime = tmp_path / "many"
     runtime.mkdir()
@@ -383,3 +431,26 @@ def test_the_page_answers_as_pytorch(
             worst[path.suffix] = max(worst[path.suffix], difference)
     assert worst[".png"] < 2e-3
     assert worst[".jpg"] < 0.02  # the browser decodes colors by another rule than Pillow
+
+
+@pytest.mark.slow  # npm brings 33 MB, once
+def test_the_page_finds_the_boxes_of_pytorch(visit: Visit, tmp_path: Path) -> None:
+    if shutil.which("npm") is None:
+        pytest.skip("npm, which brings ONNX Runtime Web, is not installed")
+    net, net.card = anchored()
+    exported = convscope.export(net, tmp_path / "out", engine="onnxruntime", threads=1, web=True)
+    (tmp_path / "images").mkdir()
+    pngs, _ = photographs(tmp_path / "images")
+    expected = convscope.predict(net, pngs, min_score=0.5)
+    assert sum(len(one.objects or ()) for one in expected) > len(pngs)
+    with served(exported.page or tmp_path) as address:
+        visit.open(address)
+        for path, prediction in zip(pngs, expected, strict=True):
+            if path.stem == "alpha":
+                continue  # which Pillow draws on black
+            visit.choose(path.read_bytes(), path.name)
+            boxes = [list(one.box) for one in reversed(prediction.objects or ())]
+            found = drawn(visit)
+            assert len(found) == len(boxes), path
+            for one, other in zip(found, boxes, strict=True):
+                assert one == pytest.approx(other, abs=0.02 * max(prediction.size or ())), path

@@ -1,10 +1,11 @@
 /** The page: a dropped, pasted or chosen image, or the webcam, and what the network says of it. */
 
 import { loadNetwork } from "./network.js";
+import { drawObjects } from "./objects.js";
 import { drawFile, drawFrame, pixelsOf } from "./pixels.js";
 import { openWebcam } from "./webcam.js";
 
-/** @import { Prediction } from "./network.js" */
+/** @import { FoundObject, Prediction } from "./network.js" */
 /** @import { Webcam } from "./webcam.js" */
 
 const FEW = 5;
@@ -16,6 +17,8 @@ const canvas = /** @type {HTMLCanvasElement} */ (part("canvas"));
 const chosen = /** @type {HTMLInputElement} */ (part("file"));
 const choose = /** @type {HTMLButtonElement} */ (part("choose"));
 const webcam = /** @type {HTMLButtonElement} */ (part("webcam"));
+const least = /** @type {HTMLInputElement} */ (part("from"));
+const over = /** @type {SVGElement} */ (document.querySelector("#boxes"));
 const more = /** @type {HTMLButtonElement} */ (part("more"));
 
 /** @typedef {Awaited<ReturnType<typeof loadNetwork>>} Network */
@@ -58,6 +61,7 @@ async function classifyFile(file) {
   say("Reading the image.");
   try {
     await drawFile(file, canvas);
+    over.replaceChildren(); // those of the image before
     if (mine !== request) return;
     reveal(file instanceof File ? file.name : "");
     say("Classifying.");
@@ -121,8 +125,9 @@ function stopWebcam() {
 /** @param {Prediction} prediction */
 function show(prediction) {
   const { classes } = /** @type {Network} */ (network).card;
-  const { predicted, isSure, set } = prediction;
+  const { predicted, isSure, set, objects } = prediction;
   shown = prediction;
+  if (objects) return showObjects(objects, prediction.milliseconds);
   const order = prediction.probabilities.map((_, index) => index);
   order.sort((a, b) => prediction.probabilities[b] - prediction.probabilities[a] || a - b);
   const rows = order
@@ -131,17 +136,31 @@ function show(prediction) {
   part("classes").replaceChildren(...rows);
   more.hidden = order.length <= FEW;
   more.textContent = isWhole ? `The first ${FEW} only` : `All ${order.length} classes`;
-  const time = prediction.milliseconds;
   const named = (/** @type {number[]} */ indices) =>
     order
       .filter((index) => indices.includes(index))
       .map((index) => classes[index])
       .join(", ");
-  part("details").textContent =
-    `${canvas.width} × ${canvas.height} pixels, ${time < 10 ? time.toFixed(1) : Math.round(time)} ms.` +
-    (set ? ` Prediction set: ${named(set)}.` : "");
+  part("details").textContent = facts(prediction.milliseconds) + (set ? ` Prediction set: ${named(set)}.` : "");
   say(isSure ? named(predicted) || "None of the labels." : "Not sure.");
 }
+
+/** Those with the least score or more. @param {FoundObject[]} objects @param {number} time */
+function showObjects(objects, time) {
+  const { classes } = /** @type {Network} */ (network).card;
+  const found = objects.filter(({ score }) => score >= Number(least.value));
+  drawObjects(over, found, classes, canvas);
+  part("classes").replaceChildren(...found.map(({ label, score }) => row(classes[label], score, true)));
+  part("least").hidden = false;
+  part("score").textContent = Number(least.value).toFixed(2);
+  part("details").textContent = facts(time);
+  const best = objects.length ? ` The best box has a score of ${objects[0].score.toFixed(2)}.` : "";
+  say(found.length > 1 ? `${found.length} objects.` : found.length ? "1 object." : `No objects.${best}`);
+}
+
+/** @param {number} time */
+const facts = (time) =>
+  `${canvas.width} × ${canvas.height} pixels, ${time < 10 ? time.toFixed(1) : Math.round(time)} ms.`;
 
 /** @param {string} name @param {number} probability @param {boolean} isYes */
 function row(name, probability, isYes) {
@@ -174,6 +193,7 @@ function reveal(name) {
 /** Show no image and no classes: they would be taken for those of what failed. */
 function clear() {
   canvas.hidden = true;
+  over.replaceChildren();
   part("hint").hidden = false;
   part("classes").replaceChildren();
   part("details").textContent = "";
@@ -208,6 +228,7 @@ webcam.addEventListener("click", () => {
   stopWebcam();
   say(shown ? "The webcam is off." : "Ready.");
 });
+least.addEventListener("input", () => shown && show(shown));
 more.addEventListener("click", () => {
   isWhole = !isWhole;
   if (shown) show(shown);

@@ -6,9 +6,14 @@ import * as ort from "./ort.wasm.bundle.min.mjs";
 /** @typedef {{ classes: string[], task: string, input_size: number[] }} Card */
 
 /**
+ * An object that was found: the index of its class, and left, top, right and bottom in pixels of the image.
+ * @typedef {{ label: number, score: number, box: number[] }} FoundObject
+ */
+
+/**
  * What the network's graph answers: probabilities, indices of the predicted classes, whether it is sure of them, and
- * indices of the prediction set, if it makes such.
- * @typedef {{ probabilities: number[], predicted: number[], isSure: boolean, set?: number[] }} Answer
+ * indices of the prediction set, if it makes such; or the objects that it finds, by falling score.
+ * @typedef {{ probabilities: number[], predicted: number[], isSure: boolean, set?: number[], objects?: FoundObject[] }} Answer
  * @typedef {Answer & { milliseconds: number }} Prediction
  */
 
@@ -42,6 +47,7 @@ async function run(session, { data, width, height }) {
   const start = performance.now();
   const found = await session.run({ images });
   const milliseconds = performance.now() - start;
+  if (found.boxes) return { probabilities: [], predicted: [], isSure: true, objects: objectsOf(found), milliseconds };
   return {
     probabilities: Array.from(found.probabilities.data, Number),
     predicted: found.label ? [Number(found.label.data[0])] : chosen(found.labels),
@@ -49,6 +55,16 @@ async function run(session, { data, width, height }) {
     set: found.set && chosen(found.set),
     milliseconds,
   };
+}
+
+/** @param {Record<string, ort.Tensor>} found @returns {FoundObject[]} */
+function objectsOf({ boxes, scores, labels }) {
+  const edges = Array.from(boxes.data, Number);
+  return Array.from(scores.data, (score, index) => ({
+    label: Number(labels.data[index]),
+    score: Number(score),
+    box: edges.slice(4 * index, 4 * index + 4),
+  })).filter(({ box: [left, top, right, bottom] }) => right > left && bottom > top);
 }
 
 /** The indices where a tensor is true. @param {ort.Tensor} tensor */
