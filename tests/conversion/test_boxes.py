@@ -181,6 +181,7 @@ def test_of_another_openvino_file_for_images_nothing_is_kept(tmp_path, monkeypat
 def test_the_parity_is_that_of_boxes(exported):
     _, folder = exported
     (facts,) = json.loads((folder / "parity.json").read_text()).values()
+    assert facts["num_files"] == 8 + 4  # with scenes
     assert facts["num_boxes"] > 20
     assert 0 < facts["boxes"] < 1e-3
     assert 0 < facts["probabilities"] < 1e-4

@@ -148,7 +148,7 @@ def table(root, rows, header="path,label,xmin,ymin,xmax,ymax,patient"):
 
 
 PATIENTS = [
-    f"{number}_{side}.png,cat,1,2,9,9,p{number}" for number in range(30) for side in "ab"
+    f"{number}_{side}.png,cat,1,2,9,9,p{number}" for number in reversed(range(30)) for side in "ab"
 ]  # fmt: skip
 
 
@@ -159,6 +159,8 @@ def test_a_patient_stays_on_one_side_of_the_split(tmp_path):
     for options in (dict(group_column="patient"), dict(group_pattern=r"^(\d+)_")):
         dataset = open_source(path, task="detection", **options)
         assert len(set(dataset.groups)) == 30
+        for key, group in zip(dataset.images.paths, dataset.groups, strict=True):
+            assert group.removeprefix("p") == key.partition("_")[0]
         split = fill_splits(dataset, val=0.2, test=0.3, seed=1).split.tolist()
         sides = {}
         for group, side in zip(dataset.groups, split, strict=True):

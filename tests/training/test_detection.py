@@ -18,6 +18,7 @@ from PIL import Image
 import convscope
 from convscope.boxes.coding import BoxCoding
 from convscope.card import Card
+from convscope.conversion.sample_files import read_samples
 from convscope.data import scenes
 from convscope.data.fingerprint import fingerprint_of
 from convscope.errors import Interrupted, RequestError
@@ -244,6 +245,20 @@ def test_what_does_not_know_boxes_yet_says_so(tmp_path):
 def test_what_is_for_classes_of_whole_images_says_so(trained, ask):
     with pytest.raises(RequestError, match="classify whole images"):
         ask(trained.run, np.zeros((64, 64), np.uint8))
+
+
+def test_an_export_is_compared_on_images_with_objects_that_were_not_trained_on(trained):
+    run = Run(trained.run)
+    samples = read_samples(run.read_card(), run)
+    assert len(samples) == 4 + 4 + 8
+    dataset = scenes.read_scenes()
+    held_out = np.flatnonzero(dataset.split != "train")
+    counts = np.diff(dataset.objects.starts)
+    for sample, index in zip(samples, held_out[counts[held_out] > 0], strict=False):
+        if sample is samples[4]:
+            break
+        expected = np.asarray(dataset.images.image(int(index)))
+        assert np.array_equal(sample.pixels[0, :, :, 0], expected)
 
 
 def test_what_has_another_place_is_refused_before_any_work(trained, tmp_path):
