@@ -15,6 +15,7 @@ from convscope.data.coco import find_coco, read_coco
 from convscope.data.dataset import Dataset
 from convscope.data.file_patterns import files_of, is_pattern
 from convscope.data.folder import read_folder
+from convscope.data.group_pattern import grouped_by_pattern
 from convscope.data.imagenet import find_imagenet, read_imagenet
 from convscope.data.options import INDEPENDENT, DataOptions
 from convscope.data.part_files import files_in
@@ -90,9 +91,11 @@ def _open_folder(
     folder: Path, options: DataOptions, default_names: Sequence[str] | None
 ) -> Dataset:
     for_training = options.get("for_training", True)
-    if dataset := _open_known(folder) or _open_published(folder, options):
+    if dataset := _open_known(folder):
         refuse_options(str(folder), options, options)
         return dataset
+    if dataset := _open_published(folder, options):
+        return _grouped_boxes(dataset, str(folder), options)
     for ending in PARTS:
         if files := files_in(folder, ending):
             return _open_files(files, str(folder), options, default_names, root=folder)
@@ -102,6 +105,18 @@ def _open_folder(
     pattern = options.get("group_pattern")
     dataset = read_folder(folder, group_pattern=pattern, for_training=for_training)
     return name_synsets(dataset, folder)
+
+
+def _grouped_boxes(dataset: Dataset, where: str, options: DataOptions) -> Dataset:
+    """The data with groups by the names of files, of boxes alone. Raises RequestError for other
+    options.
+    """
+    pattern = options.get("group_pattern")
+    if dataset.objects is None or pattern is None:
+        refuse_options(where, options, options)
+        return dataset
+    refuse_options(where, options, (*_COLUMNS, "group_column"))
+    return grouped_by_pattern(dataset, pattern, where=where)
 
 
 def _open_published(folder: Path, options: DataOptions) -> Dataset | None:
@@ -183,8 +198,8 @@ def _open_file(path: Path, options: DataOptions, default_names: Sequence[str] | 
     if suffix == ".parquet":
         return _open_files([path], str(path), options, default_names, root=path.parent)
     if suffix in (".npz", ".json", *YAML):
-        refuse_options(str(path), options, options)
-        return _open_described(path, options, default_names)
+        dataset = _open_described(path, options, default_names)
+        return _grouped_boxes(dataset, str(path), options)
     if suffix in ARCHIVES:
         return _open_archive(path, options, default_names)
     if other := NOT_CSV.get(suffix):

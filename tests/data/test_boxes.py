@@ -172,6 +172,17 @@ def test_a_patient_stays_on_one_side_of_the_split(tmp_path):
     assert len(set(open_source(named, task="detection").groups)) == 30
 
 
+def test_groups_by_the_names_of_files_are_those_of_any_boxes(tmp_path):
+    for stem in ("1_a", "1_b", "2_a"):
+        voc(tmp_path, [("dog", 1, 1, 9, 9, 0)], stem)
+    dataset = open_source(tmp_path, task="detection", group_pattern=r"^(\d+)_")
+    assert dataset.groups == ("1", "1", "2")
+    with pytest.raises(RequestError, match="`group_column` is for"):
+        open_source(tmp_path, task="detection", group_column="patient")
+    with pytest.raises(RequestError, match="`group_pattern` is for"):
+        open_source(tmp_path, task="auto", group_pattern=r"^(\d+)_", for_training=False)
+
+
 def test_groups_that_cannot_be_are_refused(tmp_path):
     path = table(tmp_path, PATIENTS)
     with pytest.raises(RequestError, match="has no column 'ward'"):

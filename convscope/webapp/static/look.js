@@ -107,8 +107,8 @@ export function networkScreen(net, state, small, front) {
     : null;
   const total = net.rows.reduce((sum, row) => sum + row.parameters, 0);
   const lead = [
-    "Choose a box to see its maps, a map to see how a number is made, a number to step back to the pixels.",
-    `${deep(net.rows)} layers deep, ${count(total)} parameters. Every box is an output volume, to scale;`,
+    `Choose a ${net.finds_boxes ? "volume" : "box"} to see its maps, a map to see how a number is made, a number to step back to the pixels.`,
+    `${deep(net.rows)} layers deep, ${count(total)} parameters. Every ${net.finds_boxes ? "layer" : "box"} is an output volume, to scale;`,
     "on its front, its strongest map for this image; vectors stand upright.",
     collapse && net.rows.some((row) => row.block) ? "Equal blocks are stacked: choose a stack to open it." : "",
   ].join(" ");
