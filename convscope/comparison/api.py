@@ -12,7 +12,7 @@ from convscope.card import Card
 from convscope.comparison.comparability import caveats
 from convscope.comparison.costs import summary_of_run
 from convscope.comparison.paired_tests import PairedTest, paired_tests, ranks
-from convscope.comparison.settings import setting_rows
+from convscope.comparison.settings import rates_by_hand, setting_rows
 from convscope.comparison.speed import Speed, measure_speed
 from convscope.errors import RequestError
 from convscope.evaluation.evaluate import evaluate
@@ -162,7 +162,8 @@ def compare(
             opened, names, results, networks, speeds, ranks(len(opened), tests), strict=True
         )
     )
-    rows = [row for row in setting_rows(configs) if row["differs"]]
+    by_hand = [rates_by_hand(run.path) for run in opened]
+    rows = [row for row in setting_rows(configs, by_hand) if row["differs"]]
     facts = [{"name": name, "state": "done", "test": None} for name in names]
     return RunComparison(
         compared,

@@ -7,7 +7,7 @@ from typing import Any
 
 from convscope.comparison.comparability import caveats
 from convscope.comparison.costs import closed_network, network_costs, summary_of_run
-from convscope.comparison.settings import setting_rows
+from convscope.comparison.settings import rates_by_hand, setting_rows
 from convscope.errors import RequestError
 from convscope.runs.index import JsonDict, num_correct, read_config, read_metrics, read_test
 from convscope.runs.own_code import NO_CONSENT, Consent
@@ -46,7 +46,7 @@ def compare_runs(runs: Sequence[RunView], networks: Mapping[str, str]) -> JsonDi
     configs = [read_config(path) for path in paths]
     return {
         "runs": rows,
-        "settings": setting_rows(configs) if runs else [],
+        "settings": setting_rows(configs, [rates_by_hand(path) for path in paths]) if runs else [],
         "networks": [network_costs(name, model) for name, model in networks.items()],
         "caveats": [*caveats(rows, paths), *closed],
     }

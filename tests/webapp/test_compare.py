@@ -1,6 +1,7 @@
 """Runs and networks side by side: results, settings that differ, and caveats."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
@@ -150,6 +151,19 @@ def test_settings_that_differ_come_first(tmp_path):
     assert by_name["momentum"]["help"] == "Momentum of SGD and RMSprop."
     assert by_name["early_stopping_patience"]["group"] == "Length"
     assert by_name["steps"]["values"] == [None, None]
+
+
+def test_a_rate_that_was_set_by_hand_is_a_setting_that_differs(tmp_path):
+    said = ["0.05 to 0.01 after step 812", "0.01 to 0.002 after step 900"]
+    for name in ("a", "b"):
+        fake_run(tmp_path / name, metrics=3)
+    path = tmp_path / "b" / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[0]["lr_changes"], lines[2]["lr_changes"] = said
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    [first, *_] = ask(tmp_path, ["a", "b"]).json()["settings"]
+    assert first["name"] == "learning rate set by hand"
+    assert (first["values"], first["differs"]) == ([None, "; ".join(said)], True)
 
 
 def test_a_setting_that_an_older_run_does_not_name_is_its_default(tmp_path):
