@@ -57,7 +57,7 @@ def probes(
     collect_again()
     keep_freed_memory()
     screen = Screen(stderr=json)
-    with ActivityProgress({"Fitting classifiers": "layers"}) as progress:
+    with ActivityProgress({"Fitting classifiers": "steps"}) as progress:
         result = probe_layers(
             run,
             data,

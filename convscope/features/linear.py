@@ -10,13 +10,17 @@ from torch import Tensor, nn
 
 from convscope.features.pooled import Vectors
 
-_STEPS = 200  # of L-BFGS at most; it ends earlier where nothing changes
+STEPS = 200
+"""Of L-BFGS at most; it ends earlier where nothing changes."""
 
 Scores = NDArray[np.float64]
 
 
 def fit_linear(
-    vectors: Vectors, truth: NDArray[Any], num_classes: int
+    vectors: Vectors,
+    truth: NDArray[Any],
+    num_classes: int,
+    on_step: Callable[[int], None] = lambda done: None,
 ) -> Callable[[Vectors], Scores]:
     """Fit logistic regression; returns what scores (n, classes) vectors (n, c) have.
 
@@ -24,7 +28,8 @@ def fit_linear(
     is multinomial, and the highest score is the answer; of labels there is one regression for each,
     whose answer is whether the score is above 0. It minimizes Σ cross-entropy + |W|² / 2 over
     standardized features by L-BFGS in float64, from 0; no penalty on the biases. A constant feature
-    counts as 0.
+    counts as 0. `on_step` gets how many steps are done, at most `STEPS`; what it raises ends the
+    work.
     """
     values = torch.from_numpy(vectors).double()
     mean, deviation = values.mean(0), values.std(0, correction=0)
@@ -34,10 +39,15 @@ def fit_linear(
     weight = torch.zeros(num_classes, values.shape[1], dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(num_classes, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(
-        [weight, bias], max_iter=_STEPS, line_search_fn="strong_wolfe", tolerance_grad=1e-6
+        [weight, bias], max_iter=STEPS, line_search_fn="strong_wolfe", tolerance_grad=1e-6
     )
 
+    done = 0
+
     def loss() -> float:
+        nonlocal done
+        on_step(min(done, STEPS))
+        done += 1
         optimizer.zero_grad()
         total = (entropy(fed @ weight.mT + bias) + weight.square().sum() / 2) / len(truth)
         torch.autograd.backward([total])

@@ -24,7 +24,7 @@ from convscope.evaluation.opening import open_trained
 from convscope.evaluation.selection import DataRequest
 from convscope.features.image_set import open_images
 from convscope.features.layer_pass import LayerPass
-from convscope.features.linear import Scores, fit_linear
+from convscope.features.linear import STEPS, Scores, fit_linear
 from convscope.features.pooled import PooledFeatures, pooled_features, spread
 from convscope.features.probes_result import Baseline, LayerProbe, ProbesResult
 from convscope.inference import answers
@@ -107,8 +107,12 @@ def probe_layers(
     classes = opened.card.classes
     found: list[LayerProbe] = []
     for number, layer in enumerate(layer_pass.layers):
-        on_progress("Fitting classifiers", number, len(layer_pass.layers))
-        score = fit_linear(train.vectors[layer.name], truth, len(classes))
+        count = STEPS * len(layer_pass.layers)
+
+        def on_step(done: int, before: int = STEPS * number, count: int = count) -> None:
+            on_progress("Fitting classifiers", before + done, count)
+
+        score = fit_linear(train.vectors[layer.name], truth, len(classes), on_step)
         again, scores = (score(each.vectors[layer.name]) for each in (train, test))
         size = train.vectors[layer.name].shape[1]
         found += _probes_of(layer.name, size, classes, (again, truth), (scores, wanted))

@@ -33,3 +33,34 @@ def test_a_cell_of_the_confusion_matrix_lists_its_images_and_each_opens(
     page.locator(".answer").first.click()
     page.wait_for_function("() => location.pathname.startsWith('/look/')")
     page.get_by_text(f"{truth}: {key}").first.wait_for()
+
+
+def test_of_very_many_classes_the_worst_are_listed_first(
+    lab: Any, digits_run: Path, page: Any
+) -> None:
+    run = lab.runs / "results_many"
+    shutil.copytree(digits_run, run, dirs_exist_ok=True)
+    network = page.request.post(f"{lab.address}/api/runs/{run.name}/open").json()["network"]
+    page.goto(f"/results/{network}")
+    page.get_by_role("button", name="Evaluate the network").click()
+    page.wait_for_selector(".confusion")
+    found = page.request.get(f"{lab.address}/api/networks/{network}/learned/results").json()
+    one = found["per_class"][0]
+    found["per_class"] = [
+        {
+            **one,
+            "name": f"class {n}",
+            "images": n % 10,
+            "recall": {**one["recall"], "value": n / 500},
+        }
+        for n in reversed(range(500))
+    ]
+    page.route("**/learned/results*", lambda route: route.fulfill(json=found))
+    page.reload()
+    rows = page.get_by_role("region", name="Classes", exact=True).locator("tbody th")
+    rows.first.wait_for()
+    with_images = [f"class {n}" for n in range(500) if n % 10]
+    assert rows.all_inner_texts() == with_images[:40]
+    page.get_by_text("50 have no images.").wait_for()
+    page.get_by_role("button", name="Show more of 410 others").click()
+    assert rows.all_inner_texts() == with_images[:360]

@@ -4,6 +4,7 @@ import base64
 import io
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ pytest.importorskip("httpx")
 from starlette.testclient import TestClient
 
 from convscope.webapp.jobs.jobs import TrainingJobs
+from convscope.webapp.learned.filters import frequent_classes
 from convscope.webapp.server import make_app
 from tests.webapp.fakes import wait_for
 
@@ -357,3 +359,13 @@ def test_the_results_are_those_of_evaluate_and_name_every_image(lab, images):
     original = np.asarray(Image.open(images[0] / found["names"][0]))
     assert (shown == original).all()
     assert client.get(f"{api}/image.png", params={"key": "none"}).status_code == 404
+
+
+@pytest.mark.parametrize(("count", "expected"), [(20, []), (300, [7, 40, 299])])
+def test_of_very_many_classes_those_with_most_images_are_levels(count, expected):
+    labels = np.array([7, 7, 40, 5, 5, 5, count - 1])
+    images = SimpleNamespace(
+        loaded=SimpleNamespace(dataset=SimpleNamespace(labels=labels, classes=range(count))),
+        indices=np.array([0, 1, 2, 6]),  # of the split, in which class 5 has none
+    )
+    assert frequent_classes(images) == expected

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.errors import ConvscopeError, RequestError
+from convscope.features.image_set import ImageSet
 from convscope.features.layer_pass import LayerPass
 from convscope.features.patches.api import find_patches
 from convscope.features.patches.found import PatchesResult
@@ -15,6 +16,7 @@ from convscope.features.patches.result import FilterPatches, Patch
 from convscope.features.unit_layers import UnitLayer, find_layers, record_blank
 from convscope.levels.choice import choose_levels
 from convscope.levels.result import SHOWN_PARTS, Level, LevelFilter, Parts
+from convscope.levels.selection import CLASSES
 from convscope.levels.study import Study
 from convscope.recording import ForwardPass
 from convscope.webapp.learned.subject import Report, Subject
@@ -24,6 +26,9 @@ TOP = 9
 
 SHOWN = 8
 """Filters of a level."""
+
+_MANY = 100
+"""Classes from which on those are shown that most images have, and not the first ones."""
 
 _MOST = 16_384  # filters of a pass: their patches take 2 KiB of memory each and color channel
 _CLASSES = 5  # of a filter, those with the largest mean activation
@@ -45,14 +50,14 @@ def study_filters(subject: Subject, report: Report) -> None:
     images = subject.images.load(lambda done, total: report("Reading images", done, total))
     path = subject.cache.path("levels")
     result, checkpoint = find_patches(opened, layer_pass, images, TOP, path, report)
-    _save(subject, result, layer_pass.layers)
+    _save(subject, result, layer_pass.layers, report)
     content: dict[str, Any] = {**_about(result), "levels": [], "note": note}
     if levels:
         by_source = {layer.source: layer for layer in result.layers}
         found = [replace(by_source[level.source], name=level.name) for level in levels]
         study = Study(opened, layer_pass, images, levels)
         try:
-            made = study.levels(found, [], SHOWN, report)
+            made = study.levels(found, frequent_classes(images), SHOWN, report)
             content["levels"] = [
                 _level(subject, own, layer) for own, layer in zip(made, levels, strict=True)
             ]
@@ -60,6 +65,16 @@ def study_filters(subject: Subject, report: Report) -> None:
             content["note"] = str(error)
     subject.cache.write(path, content)
     checkpoint.remove()
+
+
+def frequent_classes(images: ImageSet) -> list[int]:
+    """Of very many classes those that most images have; none where they are few."""
+    labels, count = images.loaded.dataset.labels, len(images.loaded.dataset.classes)
+    if count <= _MANY or np.ndim(labels) != 1:
+        return []
+    images_of = np.bincount(labels[images.indices], minlength=count)
+    order = np.argsort(-images_of, kind="stable")[:CLASSES]
+    return sorted(int(k) for k in order if images_of[k])
 
 
 def study_row(subject: Subject, name: str, report: Report) -> None:
@@ -70,7 +85,7 @@ def study_row(subject: Subject, name: str, report: Report) -> None:
     images = subject.images.load(lambda done, total: report("Reading images", done, total))
     path = subject.cache.path("patches", out)
     result, checkpoint = find_patches(opened, layer_pass, images, TOP, path, report)
-    _save(subject, result, layer_pass.layers)
+    _save(subject, result, layer_pass.layers, report)
     checkpoint.remove()
 
 
@@ -115,9 +130,12 @@ def _about(result: PatchesResult) -> dict[str, Any]:
     }
 
 
-def _save(subject: Subject, result: PatchesResult, layers: Sequence[UnitLayer]) -> None:
+def _save(
+    subject: Subject, result: PatchesResult, layers: Sequence[UnitLayer], report: Report
+) -> None:
     about = _about(result)
-    for found, layer in zip(result.layers, layers, strict=True):
+    for number, (found, layer) in enumerate(zip(result.layers, layers, strict=True)):
+        report("Summing up layers", number, len(layers))
         content = {
             **about,
             "field": list(found.field),

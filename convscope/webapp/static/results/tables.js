@@ -9,6 +9,7 @@ import { travel } from "../state.js";
 import { address } from "./address.js";
 
 const MATRIX = 20; // classes of a matrix, at most
+const LISTED = 40; // classes of a list, unless more are asked for
 
 /** @param {string} label @param {string[]} heads @param {Node[]} lines */
 const table = (label, heads, lines) =>
@@ -48,15 +49,51 @@ const brief = (figure) =>
     ? `${fixed(figure.value, 3)}${figure.interval ? ` (${fixed(figure.interval[0], 3)} to ${fixed(figure.interval[1], 3)})` : ""}`
     : "–";
 
-/** @param {Results} found */
-export const classes = (found) =>
-  table(
-    "Classes",
-    ["Class", "Images", "Precision", "Recall", "F1", "Area under ROC"],
-    found.per_class.map((row) =>
-      line(row.name, [count(row.images), brief(row.precision), brief(row.recall), brief(row.f1), brief(row.auc)]),
-    ),
-  );
+/** Every class; of very many the worst first, and the others when they are asked for. @param {Results} found */
+export function classes(found) {
+  const all = found.per_class;
+  const known = all.length > LISTED ? all.filter((row) => row.images).sort((a, b) => recallOf(a) - recallOf(b)) : all;
+  const holder = el("div", { class: "results-classes" });
+  const without = all.length - known.length;
+  /** @param {number} most */
+  const draw = (most) => {
+    const hidden = known.length - most;
+    holder.replaceChildren(
+      table(
+        "Classes",
+        ["Class", "Images", "Precision", "Recall", "F1", "Area under ROC"],
+        known
+          .slice(0, most)
+          .map((row) =>
+            line(row.name, [count(row.images), brief(row.precision), brief(row.recall), brief(row.f1), brief(row.auc)]),
+          ),
+      ),
+      ...(all.length > LISTED
+        ? [
+            el(
+              "p",
+              { class: "caption" },
+              `The classes with the lowest recall come first.${without ? ` ${count(without)} have no images.` : ""}`,
+            ),
+          ]
+        : []),
+      ...(hidden > 0
+        ? [
+            el(
+              "button",
+              { class: "pill", onclick: () => draw(most + 8 * LISTED) },
+              `Show more of ${count(hidden)} others`,
+            ),
+          ]
+        : []),
+    );
+  };
+  draw(all.length > LISTED ? LISTED : all.length);
+  return holder;
+}
+
+/** @param {Results["per_class"][number]} row */
+const recallOf = ({ recall }) => (typeof recall.value === "number" ? recall.value : 2);
 
 /** The matrix, each cell opening its images; of many classes the pairs that are confused most. @param {Scene} scene */
 export function confusion(scene) {
