@@ -39,6 +39,11 @@ export function layerView(run, state) {
     (sentence) => write(told, sentence),
   );
   const time = el("div", { class: "row epochs" }, play, slider, when);
+  const none = el(
+    "p",
+    { class: "caption", hidden: true },
+    "There are no epochs to go back to: weights are kept only of small networks, as said below.",
+  );
   const element = el(
     "section",
     { class: "card inside", hidden: true, "aria-label": "Inside the network for one image" },
@@ -51,6 +56,7 @@ export function layerView(run, state) {
     ),
     choice.element,
     time,
+    none,
     el("div", { class: "outcome" }, image, el("div", {}, answers, told)),
     rows.element,
     note,
@@ -106,6 +112,7 @@ export function layerView(run, state) {
     write(when, words);
     slider.setAttribute("aria-valuetext", words);
     time.hidden = epochs().length < 2;
+    none.hidden = epochs().length > 0;
   }
 
   /** @param {LayerView} view */
