@@ -45,6 +45,27 @@ def fitted(dataset: Dataset, card: Card, *, whole: NDArray[np.bool_] | None = No
     return replace(dataset, objects=cut_off(replace(objects, boxes=boxes)))
 
 
+def within_images(
+    found: Sequence[Detections], images: NDArray[np.int64], card: Card
+) -> list[Detections]:
+    """The boxes found in each image, as shares of the network's input, cut off at the edges of the
+    image as `in_pixels` does; those that lie beside it, in the black bars, are left out.
+
+    `images` are widths and heights (n, 2); where these are not known, boxes stay as they are.
+    """
+    kept: list[Detections] = []
+    for one, (width, height) in zip(found, images.tolist(), strict=True):
+        if not (width and height and len(one)):
+            kept.append(one)
+            continue
+        scale, begin = shares_to_pixels((width, height), card)
+        low, high = -begin / scale, (np.tile((width, height), 2) - begin) / scale
+        boxes = one.boxes.clip(low, high).clip(0, 1)
+        has_area = (boxes[:, 2:] > boxes[:, :2]).all(1)
+        kept.append(replace(one, boxes=boxes).subset(np.flatnonzero(has_area)))
+    return kept
+
+
 def areas_in_pixels(
     found: Sequence[Detections], images: NDArray[np.int64], card: Card
 ) -> list[NDArray[np.float64]] | None:

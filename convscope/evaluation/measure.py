@@ -18,7 +18,7 @@ from convscope.boxes.suppression import detections
 from convscope.boxes.truth import unpadded
 from convscope.card import Card
 from convscope.data.dataset import name_answer
-from convscope.data.fit_objects import areas_in_pixels
+from convscope.data.fit_objects import areas_in_pixels, within_images
 from convscope.data.loading import BatchSource
 from convscope.data.normalize import normalize
 from convscope.distributed.group import ALONE, Group
@@ -228,8 +228,8 @@ def _of_objects(
 ) -> EvaluationOutputs:
     """What `compute_metrics` returns of boxes."""
     losses = box_losses(outputs.double(), torch.from_numpy(truth).double(), coding).numpy()
-    found = detections(outputs.float().numpy(), coding)
     objects = unpadded(truth)
+    found = within_images(detections(outputs.float().numpy(), coding), objects.images, card)
     metrics, is_correct, matches = measure_detections(
         found,
         objects,

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import io
 import json
+import math
 import os
 import shutil
 import signal
@@ -105,22 +106,25 @@ def test_predictions_have_the_boxes_that_evaluate_has_in_pixels(trained):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """The scenes of the test as files of twice the size, and COCO's annotations of them."""
-    root = tmp_path_factory.mktemp("files")
+    return written(tmp_path_factory.mktemp("files"), 128, 128)
+
+
+def written(root, width, height):
+    """The scenes of the test as files of another size, and COCO's annotations of them."""
     (root / "images").mkdir()
     dataset = scenes.read_scenes()
     images, annotations = [], []
     for number in np.flatnonzero(dataset.split == "test").tolist():
         image = dataset.images.image(number)
-        Image.fromarray(np.asarray(image)).resize((128, 128), 0).save(
+        Image.fromarray(np.asarray(image)).resize((width, height), 0).save(
             root / "images" / f"{number}.png"
         )
-        images.append(dict(id=number, file_name=f"{number}.png", width=128, height=128))
+        images.append(dict(id=number, file_name=f"{number}.png", width=width, height=height))
         of = dataset.objects.of_image(number)
         for box, label in zip(
-            2 * dataset.objects.boxes[of], dataset.objects.labels[of], strict=True
+            dataset.objects.boxes[of] / 64, dataset.objects.labels[of], strict=True
         ):
-            left, top, right, bottom = box.tolist()
+            left, top, right, bottom = (box * (width, height, width, height)).tolist()
             annotations.append(
                 dict(
                     id=len(annotations) + 1, image_id=number, category_id=50 - int(label),
@@ -137,8 +141,13 @@ def files(tmp_path_factory):
 @pytest.mark.skipif(
     not importlib.util.find_spec("pycocotools"), reason="pycocotools is not installed"
 )
-def test_pycocotools_finds_the_ap_of_evaluate_in_the_results_of_predict(trained, files):
-    """From files, through COCO's results with their ids, to the same figure."""
+@pytest.mark.parametrize("size", [(128, 128), (168, 112)], ids=["square", "wide"])
+def test_pycocotools_finds_the_ap_of_evaluate_in_the_results_of_predict(trained, tmp_path, size):
+    """From files, through COCO's results with their ids, to the same figures, by size too; a wide
+    image has black bars, and boxes end at its edges.
+    """
+    files = written(tmp_path, *size)
+    assert Run(trained.run).read_card().resize_mode == "pad"
     coco = importlib.import_module("pycocotools.coco").COCO
     evaluation = importlib.import_module("pycocotools.cocoeval").COCOeval
     truth = coco(str(files / "boxes.json"))
@@ -150,6 +159,9 @@ def test_pycocotools_finds_the_ap_of_evaluate_in_the_results_of_predict(trained,
     ours = convscope.evaluate(trained.run, files / "boxes.json").metrics
     assert (ours.ap50, ours.ap) == pytest.approx((theirs.stats[1], theirs.stats[0]), abs=1e-12)
     assert ours.ap50 > 0.02
+    assert ours.by_size.sides == (32, 96)
+    expected = [math.nan if value < 0 else value for value in theirs.stats[3:6]]
+    np.testing.assert_allclose(ours.by_size.means, expected, rtol=0, atol=1e-12)
 
 
 def test_predict_prints_objects_and_draws_them(trained, files, command, tmp_path):
