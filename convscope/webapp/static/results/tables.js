@@ -10,6 +10,7 @@ import { address } from "./address.js";
 
 const MATRIX = 20; // classes of a matrix, at most
 const LISTED = 40; // classes of a list, unless more are asked for
+const MORE = 320;
 
 /** @param {string} label @param {string[]} heads @param {Node[]} lines */
 const table = (label, heads, lines) =>
@@ -81,8 +82,8 @@ export function classes(found) {
         ? [
             el(
               "button",
-              { class: "pill", onclick: () => draw(most + 8 * LISTED) },
-              `Show more of ${count(hidden)} others`,
+              { class: "pill", onclick: () => draw(most + MORE) },
+              hidden > MORE ? `Show ${MORE} more of ${count(hidden)} others` : `Show the other ${count(hidden)}`,
             ),
           ]
         : []),
