@@ -5,6 +5,8 @@ import math
 from pathlib import Path
 from typing import TypedDict
 
+import torch
+
 from convscope.errors import RequestError
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import CorruptFileError, TensorFile, load_tensors, pack_tensors
@@ -16,7 +18,7 @@ KEPT_BYTES = 8_000_000
 EPOCHS = 32
 """That are kept at most, evenly spread on a logarithmic scale."""
 FEWEST = 8
-"""Times that a network's weights must fit into `KEPT_BYTES`; of larger ones none are kept."""
+"""Times that a network's weights must fit into `KEPT_BYTES`, if need be in half precision."""
 
 _NAME = "weights-"
 
@@ -61,7 +63,11 @@ class EpochWeights:
         with contextlib.suppress(CorruptFileError, RequestError, OSError):
             stored = load_tensors(self._file(step))
             told = checked(dict(stored.metadata), _Told, where=self._file(step).name)
-            return TensorFile(stored.tensors, told)
+            whole = {
+                name: value.float() if value.dtype == torch.float16 else value
+                for name, value in stored.tensors.items()
+            }
+            return TensorFile(whole, told)
         return None
 
     def _file(self, step: int) -> Path:

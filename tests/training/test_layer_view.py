@@ -12,6 +12,7 @@ from convscope.card import Card
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile, load_tensors
 from convscope.training.callbacks import layer_views
+from convscope.training.callbacks.epoch_weights import EpochWeightsWriter
 from convscope.training.callbacks.layer_views import LayerViewWriter, example_at
 from convscope.training.callbacks.throttle import Throttle
 from convscope.training.epoch_weights import EPOCHS, EpochWeights
@@ -246,3 +247,29 @@ def test_so_many_epochs_are_kept_and_those_after_a_step_are_forgotten(tmp_path):
     weights.drop_after(500)
     assert weights.steps()[-1] <= 500
     assert weights.read(990) is None
+
+
+@pytest.mark.parametrize(
+    ("inputs", "kept", "is_exact"), [(200, 9, True), (350, 11, False), (600, 0, False)]
+)
+def test_larger_networks_are_kept_in_half_precision_and_very_large_ones_not(
+    tmp_path, inputs, kept, is_exact
+):
+    """Of inputs · 1,000 weights, and a scale that half precision cannot hold."""
+    torch.manual_seed(0)
+    network = nn.Linear(inputs, 1000, bias=False)
+    network.register_buffer("scale", torch.tensor(1e6))
+    live = Live(tmp_path)
+    live.begin()
+    writer = EpochWeightsWriter(live, network)
+    for step in range(20):
+        writer._keep(SimpleNamespace(step=step, epoch=step))
+    steps = EpochWeights(tmp_path).steps()
+    assert len(steps) == kept
+    assert sum(file.stat().st_size for file in live.folder.iterdir()) < 8_100_000
+    if kept:
+        found = EpochWeights(tmp_path).read(steps[-1]).tensors
+        assert found["weight"].dtype == torch.float32
+        assert found["weight"].equal(network.weight.detach()) == is_exact
+        assert torch.allclose(found["weight"], network.weight.detach(), rtol=1e-3, atol=1e-6)
+        assert found["scale"] == 1e6

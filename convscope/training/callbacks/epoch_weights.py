@@ -2,7 +2,8 @@
 
 import time
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from convscope.runs.live_files import Live
 from convscope.runs.tensor_file import TensorFile
@@ -20,13 +21,17 @@ class EpochWeightsWriter(Callback):
     """Writes the weights before the first step, after epochs, and after the last one.
 
     In 2% of the time at most: after the first epochs, then ever more seldom, so that a training of
-    a thousand epochs writes some fifty times. Of a network of more than `KEPT_BYTES` / `FEWEST`
-    bytes none are kept; of one that fits, at most 32 times, and 8 MB.
+    a thousand epochs writes some fifty times: at most 32 are kept, in 8 MB. A network that does not
+    fit `FEWEST` times is kept in half precision; one that does not fit then, not at all.
     """
 
     def __init__(self, live: Live, network: nn.Module) -> None:
         self.network, self.kept = network, EpochWeights(live.path)
-        size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+        values = list[Tensor](network.state_dict().values())
+        size = sum(value.numel() * value.element_size() for value in values)
+        self.is_halved = KEPT_BYTES // max(1, size) < FEWEST
+        if self.is_halved:
+            size -= sum(2 * value.numel() for value in values if value.dtype == torch.float32)
         self.most = min(EPOCHS, KEPT_BYTES // max(1, size))
         self._throttle, self._due = Throttle(0.0), 0.0
         self._limits: Limits | None = None
@@ -47,7 +52,17 @@ class EpochWeightsWriter(Callback):
             return
         began = time.monotonic()
         tensors = {k: v.detach().to("cpu", copy=True) for k, v in self.network.state_dict().items()}
+        if self.is_halved:
+            tensors = {name: _halved(value) for name, value in tensors.items()}
         stored = TensorFile(tensors, {"step": state.step, "epoch": state.epoch})
         self.kept.add(state.step, stored, most=self.most)
         self._throttle.done(began)
         self._due = _GROWTH * state.epoch
+
+
+def _halved(value: Tensor) -> Tensor:
+    """In half precision, unless numbers are too large for that."""
+    most = torch.finfo(torch.float16).max
+    if value.dtype != torch.float32 or bool((value.abs() > most).any()):
+        return value
+    return value.half()

@@ -30,7 +30,8 @@ NOTE = (
     f"At most {LAYERS} layers; of each the first {TILES} maps and filters, {CHANNELS} channels of "
     f"a filter; of maps larger than {SIDE}×{SIDE} every second value, or fewer. After up to "
     f"{EPOCHS} epochs the weights are kept, in at most {KEPT_BYTES // 1_000_000} MB; those of "
-    f"networks above {KEPT_BYTES // FEWEST // 4:,} parameters are not."
+    f"networks above {KEPT_BYTES // FEWEST // 4:,} parameters in half precision, above "
+    f"{KEPT_BYTES // FEWEST // 2:,} not at all."
 )
 """What is shown of a network, and what is kept."""
 
