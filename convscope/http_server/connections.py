@@ -211,6 +211,7 @@ class LimitedServer(uvicorn.Server):
                     {"limits": limits, "key": key, "ends_uploads": ends_uploads},
                 ),
                 ws="none",
+                loop="asyncio",  # whose errors `_handle` knows; by itself uvicorn prefers uvloop
                 log_level="error",  # a bad request is no news for the terminal
                 access_log=False,
                 server_header=False,

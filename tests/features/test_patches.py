@@ -115,14 +115,17 @@ def test_patches_are_those_of_a_slow_loop_over_recordings(padding):
             for index, recording in enumerate(recordings):
                 values = recording[layer.source].tensor[0, one.filter].reshape(-1).numpy()
                 peaks.append((-float(values.max()), index, int(values.argmax())))
+            # A dense layer rounds otherwise in a batch: what is nearly the smallest may be missing.
+            least = one.summary.smallest + 1e-5 * abs(one.summary.smallest)
             expected = [
                 (index, position) for value, index, position in sorted(peaks)
-                if -value > one.summary.smallest and index not in (5, 6)
+                if -value > least and index not in (5, 6)
             ]  # fmt: skip
             width = layer.shape[2] if len(layer.shape) == 3 else 1
             found = [
-                (4 if p.index in equal else p.index, p.row * width + p.column) for p in one.patches
-            ]
+                (4 if p.index in equal else p.index, p.row * width + p.column)
+                for p in one.patches if p.value > least
+            ]  # fmt: skip
             assert found == expected
             for patch in one.patches:
                 at = (one.filter, patch.row, patch.column)[: len(layer.shape)]
