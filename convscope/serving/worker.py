@@ -16,11 +16,6 @@ from convscope.serving.models import ServedModel, Signature, load_model, signatu
 from convscope.serving.service import Service, guarded
 from convscope.serving.settings import ServeSettings
 
-try:
-    from uvloop import run as _run
-except ImportError:  # Windows, which it does not know
-    _run = asyncio.run
-
 _POLL_SECONDS = 1.0
 
 
@@ -71,7 +66,7 @@ class Worker:
     def run(self, listening: socket.socket, when_ready: Callable[[], None]) -> int:
         """Serve; the exit status: 0, or 1 if requests were cut off at the end."""
         try:
-            _run(self._serve(listening, when_ready))
+            asyncio.run(self._serve(listening, when_ready))
         finally:
             self.service.pipeline.close()
             self.log.write("stopped", requests_cut=self.service.num_cut)
