@@ -245,13 +245,13 @@ def asked(net, images, max_memory):
     said = []
     app = make_app(several, TrainingJobs(Path("none")), hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}") as own:
-        for n, image in enumerate(ids * 2):
+        for n, image in enumerate([*ids, *ids[:2]]):
             model = models[n % 2]
             path = f"/api/networks/{model.id}/images/{image}"
             rows = [row.name for row in model.rows]
             gets = ["", "/thumbnails", "/pixels/3,4", f"/units/{model.answer_row}/1,0,0"]
-            gets += [f"/volumes/{name}" for name in reversed(rows)]
-            gets += [f"/units/{name}/0,0,0" for name in rows[:8]]
+            gets += [f"/volumes/{name}" for name in rows[::-3]]
+            gets += [f"/units/{name}/0,0,0" for name in rows[:6]]
             gets += [
                 f"/scores/{rows[5]}?rank={rank}" for rank in ("strongest", "distance_from_mean")
             ]
