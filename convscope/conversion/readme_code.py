@@ -28,7 +28,7 @@ def code_of(
         case "torch":
             return _torch(card)
         case "litert":
-            return _LITERT
+            return _litert(card)
 
 
 _ONNX = """Python:
@@ -194,17 +194,18 @@ extractor.input("in0", in); extractor.extract("out0", out);
 """
 
 
-_LITERT = f"""Python, LiteRT; convscope reads the image, and does not import PyTorch:
+def _litert(card: Card) -> str:
+    return f"""Python, LiteRT; convscope reads the image, and does not import PyTorch:
 
 ```python
 from ai_edge_litert.interpreter import Interpreter
-{_INPUT}
+{_input(card)}
 interpreter = Interpreter("model.tflite")
 interpreter.allocate_tensors()
 interpreter.set_tensor(interpreter.get_input_details()[0]["index"], images)
 interpreter.invoke()
-print(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
-```
+outputs = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+{_print(card)}```
 """
 
 
