@@ -119,9 +119,11 @@ def test_what_is_folded_is_counted_and_added_up(lab: Any, digits: Show) -> None:
 
 def test_pointing_at_a_cell_lights_its_partners_and_says_the_product(digits: Show) -> None:
     page = digits("conv2/5/2,4")
+    page.wait_for_selector(".what-if .cell.lit")  # the weight that What if changes
     page.locator(".matrix.filter.figures .cell").nth(7).hover()
-    lit = page.locator(".cell.lit")
+    lit = page.locator(".cell.lit[data-k]")
     assert lit.count() == 3
+    assert page.locator(".what-if .cell.lit").count() == 1
     assert {node.get_attribute("data-k") for node in lit.all()} == {"7"}
     said = page.locator(".spoken").inner_text()
     value, weight, product = re.match(r"(\S+) × \(?([^\s)]+)\)? = (\S+?)\.? ", said).groups()

@@ -141,7 +141,7 @@ function mark(unit, k, columns, style) {
 export function point(scene, part, matrices, target) {
   if (target.dataset.k === undefined) return;
   const k = Number(target.dataset.k);
-  for (const lit of document.querySelectorAll(".cell.lit")) lit.classList.remove("lit");
+  for (const lit of document.querySelectorAll(".cell.lit[data-k]")) lit.classList.remove("lit");
   for (const m of matrices) m.children[k].classList.add("lit");
   const spot = part.cells.flat()[k];
   const said = reading(scene.unit, part, k);
