@@ -1,13 +1,12 @@
 """Every screen of the lab is read by assistive technology without a serious fault."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+from tests.browser.axe import needs_axe, serious_faults
 
-pytestmark = pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed")
+pytestmark = needs_axe
 
 SCREENS = {
     "network": ("/look/{network}/{image}", "#stage svg"),
@@ -30,10 +29,4 @@ def test_nothing_serious_stands_in_the_way(lab: Any, page: Any, name: str) -> No
     path, shown = SCREENS[name]
     page.goto(path.format(network=network, image=image))
     page.locator(shown).first.wait_for(timeout=60_000)
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then((told) => told.violations)")
-    assert [
-        (one["id"], one["nodes"][0]["html"])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ] == []
+    assert serious_faults(page) == []

@@ -16,10 +16,10 @@ import convscope
 from convscope.explanation.boxes.recorded_boxes import RecordedBoxes
 from convscope.webapp.inspect.store import ModelStore
 from convscope.webapp.jobs.jobs import TrainingJobs
-from tests.browser.conftest import ROOT, is_fault
+from tests.browser.axe import needs_axe, serious_faults
+from tests.browser.conftest import is_fault
 from tests.explanation.test_boxes import anchored
 
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 EDGES = ("left", "top", "right", "bottom")
 
 
@@ -150,16 +150,10 @@ def test_a_box_that_is_not_there_is_told_in_words(page: Any) -> None:
     assert "box99" in page.inner_text("#stage .boxes .note")
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed")
+@needs_axe
 def test_nothing_serious_stands_in_the_way(page: Any) -> None:
     page.wait_for_selector("#picture .boxes-over a")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then((told) => told.violations)")
-    assert [
-        (one["id"], one["nodes"][0]["html"])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ] == []
+    assert serious_faults(page) == []
 
 
 def test_the_file_asks_nobody(context: Any, finder: Finder) -> None:

@@ -14,9 +14,8 @@ from convscope.lessons.lenet5 import compute as lenet5
 from convscope.lessons.training import compute as training
 from convscope.webapp.course import baked
 from convscope.webapp.course.variants import variant_of
-from tests.browser.conftest import ROOT
+from tests.browser.axe import AXE, serious_faults
 
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 VARIANTS = 3
 _NUMBER = re.compile(r"−?[0-9]+\.?[0-9]*")
 
@@ -64,12 +63,8 @@ def test_every_lesson_opens_without_serious_faults(page: Any, address: str, widt
         page.wait_for_timeout(100)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         assert page.locator(".refusal").count() == 0, name
-        if not AXE.exists():
-            continue
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = page.evaluate("axe.run().then((told) => told.violations)")
-        serious = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in serious] == [], name
+        if AXE.exists():
+            assert serious_faults(page) == [], name
 
 
 def test_a_typed_cell_changes_the_sums(page: Any, address: str) -> None:

@@ -12,10 +12,9 @@ from PIL import Image
 from torch import nn
 
 import convscope
-from tests.browser.conftest import ROOT
+from tests.browser.axe import needs_axe, serious_faults
 
 NAMES = ["<img src=x onerror=alert(1)>", "cat & co", "</script>"]
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 NOT_THERE = "conv/1/9,9"
 
 
@@ -162,11 +161,9 @@ def test_names_are_shown_and_not_obeyed(page: Any) -> None:
     assert page.query_selector_all("#picture img[src=x]") == []
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed")
+@needs_axe
 @pytest.mark.parametrize("path", ["", "conv", "fc/1/0,0", NOT_THERE])
 def test_nothing_serious_stands_in_the_way_of_assistive_technology(page: Any, path: str) -> None:
     if path:
         go(page, path)
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then((told) => told.violations)")
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    assert serious_faults(page) == []

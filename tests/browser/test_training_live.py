@@ -15,7 +15,7 @@ from convscope.runs.folder import Run
 from convscope.runs.live_files import Live
 from convscope.runs.network import load_state, rebuild
 from convscope.training.epoch_weights import EpochWeights
-from tests.browser.test_accessibility import AXE
+from tests.browser.axe import needs_axe, serious_faults
 
 NARROW = {"width": 390, "height": 844}
 INSIDE = "section.inside"
@@ -204,19 +204,12 @@ def test_a_drawing_and_a_photo_are_looked_at(page: Any, ended: Run) -> None:
     assert example.tensors["pixels"].float().std() > 5, "the test picture of the browser"
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed")
+@needs_axe
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_is_accessible_and_fits_a_narrow_page(page: Any, ended: Run, theme: str) -> None:
     page.emulate_media(color_scheme=theme)
     look(page, ended.path.name)
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then((told) => told.violations)")
-    serious = [
-        (one["id"], one["nodes"][0]["html"])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_faults(page) == []
     page.set_viewport_size(NARROW)
     page.wait_for_function(  # the charts were drawn for half of a wide page, 687 pixels
         "(width) => document.documentElement.scrollWidth === width", arg=NARROW["width"]
