@@ -5,6 +5,7 @@ An engine takes most of its time outside Python, so a thread opens it beside the
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -25,8 +26,9 @@ def open_ahead(folder: str, words: Sequence[str]) -> None:
     if flags <= {*_FLAGS} and find_spec("onnxruntime") is not None:
         library = Thread(target=_preload_onnxruntime, name="convscope-preload")
         library.start()
-        thread = _Opening(folder)  # its imports beside the library, and before all others
+        import_module("convscope.exported.classifier")  # beside it, and before all other imports
         library.join()
+        thread = _Opening(folder)
         _opening.append(thread)
         thread.start()
 
@@ -44,7 +46,6 @@ def opened_ahead(folder: Path) -> "Classifier | None":
 class _Opening(Thread):
     def __init__(self, folder: str) -> None:
         super().__init__(name="convscope-open-ahead")
-
         self.folder = folder
         self.classifier: Classifier | None = None
 
