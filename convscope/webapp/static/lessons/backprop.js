@@ -8,7 +8,7 @@ import { count, fixed, percent, several, signed } from "../numbers.js";
 import { lattice } from "./lattice.js";
 import { lossCurve } from "./loss_curve.js";
 import { numberField } from "./number_field.js";
-import { again, controls, figure, pills, remark } from "./parts.js";
+import { again, columnHeads, controls, figure, pills, remark } from "./parts.js";
 import { sideways } from "./sideways.js";
 
 await styles("lesson_learning.css");
@@ -101,7 +101,7 @@ function forward({ pixels, now, forward: made, names, right, step }) {
       el(
         "table",
         { class: "shares" },
-        el("thead", {}, el("tr", {}, ...["class", "score", "softmax"].map((head) => el("th", { scope: "col" }, head)))),
+        columnHeads(["class", "score", "softmax"]),
         el(
           "tbody",
           {},

@@ -5,6 +5,7 @@
 import { ask, post } from "../api.js";
 import { el, messageOf, styles, write } from "../element.js";
 import { travel } from "../state.js";
+import { columnHeads } from "./parts.js";
 import { exerciseRow, hasSheet } from "./student.js";
 
 /**
@@ -225,7 +226,7 @@ const layers = ({ head, rows }) =>
   el(
     "table",
     {},
-    el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))),
+    columnHeads(head),
     el(
       "tbody",
       {},

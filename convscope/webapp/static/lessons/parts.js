@@ -4,6 +4,10 @@ import { el } from "../element.js";
 import { fixed } from "../numbers.js";
 import { decimalsOf } from "./lattice.js";
 
+/** The first row of a table: what its columns are. @param {string[]} names */
+export const columnHeads = (names) =>
+  el("thead", {}, el("tr", {}, ...names.map((name) => el("th", { scope: "col" }, name))));
+
 /** A grid under its title. @param {string} title @param {string} size @param {Node} grid @param {...Node} more */
 export const figure = (title, size, grid, ...more) =>
   el(

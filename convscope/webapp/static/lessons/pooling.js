@@ -5,7 +5,7 @@
 import { peakOf } from "../color.js";
 import { el, styles } from "../element.js";
 import { fixed, several } from "../numbers.js";
-import { again, controls, factor, figure, formula, pills, remark, scene, stepper } from "./parts.js";
+import { again, columnHeads, controls, factor, figure, formula, pills, remark, scene, stepper } from "./parts.js";
 import { decimalsOf, lattice, put } from "./lattice.js";
 
 await styles("lesson_figures.css");
@@ -222,15 +222,7 @@ function shifted(answer, state, set) {
       el(
         "table",
         { class: "figures" },
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            ...["Pooling", "results changed", "largest change"].map((text) => el("th", { scope: "col" }, text)),
-          ),
-        ),
+        columnHeads(["Pooling", "results changed", "largest change"]),
         el(
           "tbody",
           {},

@@ -1,6 +1,7 @@
 /** Stacked bars: the size of each part. */
 
 import { el } from "../element.js";
+import { columnHeads } from "./parts.js";
 
 /**
  * @typedef {{share: number, text: string, title?: string}} Bar  share: of the longest bar that fits, 0 to 1
@@ -12,7 +13,7 @@ export function bars(label, heads, rows) {
   return el(
     "table",
     { class: "share-bars", "aria-label": label },
-    el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))),
+    columnHeads(heads),
     el(
       "tbody",
       {},

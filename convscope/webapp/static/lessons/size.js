@@ -6,7 +6,7 @@ import { el, styles } from "../element.js";
 import { count, several } from "../numbers.js";
 import { axisRow, key } from "./axis_row.js";
 import { wholeNumber } from "./number_field.js";
-import { again, controls, formula, pills, remark } from "./parts.js";
+import { again, columnHeads, controls, formula, pills, remark } from "./parts.js";
 
 await styles("lesson_figures.css");
 
@@ -146,7 +146,7 @@ function inverse(answer, state, set) {
           el(
             "table",
             { class: "figures" },
-            el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col" }, text)))),
+            columnHeads(head),
             el(
               "tbody",
               {},

@@ -6,6 +6,7 @@ import { el } from "../element.js";
 import { percent } from "../numbers.js";
 import { numberInput } from "./number_field.js";
 import { put } from "./lattice.js";
+import { columnHeads } from "./parts.js";
 import { sideways } from "./sideways.js";
 import { number } from "./training_numbers.js";
 
@@ -76,17 +77,7 @@ export function softmax({ largest, powers, sum, shares, loss, gradient }, state,
       el(
         "table",
         { class: "shares", "aria-label": "Softmax of three logits" },
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            ...["true class", "logit z", "e^(z − largest)", "probability p", "p − y", "gradient"].map((head) =>
-              el("th", { scope: "col" }, head),
-            ),
-          ),
-        ),
+        columnHeads(["true class", "logit z", "e^(z − largest)", "probability p", "p − y", "gradient"]),
         el("tbody", {}, ...rows),
       ),
     ),

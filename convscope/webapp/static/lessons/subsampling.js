@@ -5,7 +5,7 @@
 import { el, styles } from "../element.js";
 import { count, fixed, percent } from "../numbers.js";
 import { numberField } from "./number_field.js";
-import { again, controls, figure, pills, remark } from "./parts.js";
+import { again, columnHeads, controls, figure, pills, remark } from "./parts.js";
 import { gray, pixels } from "./pixels.js";
 import { sideways } from "./sideways.js";
 
@@ -84,15 +84,7 @@ function sizes({ sizes: rows }, state, set) {
       el(
         "table",
         { class: "figures" },
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            ...["image", "pixels", "of all", "weights", "saved"].map((head) => el("th", { scope: "col" }, head)),
-          ),
-        ),
+        columnHeads(["image", "pixels", "of all", "weights", "saved"]),
         el(
           "tbody",
           {},
